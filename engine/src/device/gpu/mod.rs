@@ -1,0 +1,205 @@
+//! A GPU through wgpu: Vulkan, Metal or DX12 natively, WebGPU in a browser.
+
+mod adapters;
+mod pipelines;
+mod readback;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use adapters::{AdapterInfo, Found, adapters, find};
+
+use self::pipelines::Pipelines;
+use self::readback::Readback;
+use super::Region;
+use crate::error::{Error, Result};
+use crate::recording::{Call, Op};
+
+/// A buffer of the driver's.
+#[derive(Debug)]
+pub struct Memory {
+    buffer: wgpu::Buffer,
+    id: u64,
+    /// Where the buffer's number is left when it is gone, so that bindings of it are forgotten.
+    freed: Arc<Mutex<Vec<u64>>>,
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        lock(&self.freed).push(self.id);
+    }
+}
+
+/// One adapter, opened.
+pub struct Gpu {
+    name: String,
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    pipelines: Mutex<Pipelines>,
+    /// Numbers of buffers that are gone.
+    freed: Arc<Mutex<Vec<u64>>>,
+    readback: Readback,
+    /// The first thing that went wrong and was not yet reported.
+    failure: Arc<Mutex<Option<Error>>>,
+}
+
+impl Gpu {
+    /// Asks the adapter for a device: no features, WebGPU's default limits but for the sizes of buffers.
+    pub async fn open(adapter: wgpu::Adapter) -> Result<Gpu> {
+        let most = adapter.limits();
+        let defaults = wgpu::Limits::defaults();
+        let limits = wgpu::Limits {
+            max_buffer_size: most.max_buffer_size.max(defaults.max_buffer_size),
+            max_storage_buffer_binding_size: most
+                .max_storage_buffer_binding_size
+                .max(defaults.max_storage_buffer_binding_size),
+            ..defaults
+        };
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("fathom"),
+            required_limits: limits,
+            memory_hints: wgpu::MemoryHints::MemoryUsage,
+            ..wgpu::DeviceDescriptor::default()
+        };
+        let opened = adapter.request_device(&descriptor).await;
+        let (device, queue) = opened.map_err(|e| Error::Gpu(e.to_string()))?;
+        let failure = Arc::new(Mutex::new(None));
+        let shared = Arc::clone(&failure);
+        device.on_uncaptured_error(Arc::new(move |error| {
+            lock(&shared).get_or_insert(from_wgpu(&error));
+        }));
+        let shared = Arc::clone(&failure);
+        device.set_device_lost_callback(move |reason, message| {
+            // A device that is dropped is "lost" too.
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                lock(&shared).get_or_insert(Error::Gpu(format!("the device was lost: {message}")));
+            }
+        });
+        Ok(Gpu {
+            name: adapters::name(&adapter.get_info()),
+            pipelines: Mutex::new(Pipelines::new(&device)),
+            freed: Arc::default(),
+            readback: Readback::default(),
+            device,
+            queue,
+            failure,
+        })
+    }
+
+    /// The adapter's name and backend.
+    pub fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    /// A buffer of zeros. `id` is its own number.
+    pub fn buffer(&self, label: &str, n_bytes: u64, id: u64) -> Result<Memory> {
+        let limits = self.device.limits();
+        let limit_bytes = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
+        let too_large =
+            |limit_bytes| Error::GpuMemory { what: label.to_owned(), needed_bytes: n_bytes, limit_bytes };
+        if n_bytes > limit_bytes {
+            return Err(too_large(Some(limit_bytes)));
+        }
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let descriptor =
+            wgpu::BufferDescriptor { label: Some(label), size: n_bytes, usage, mapped_at_creation: false };
+        let buffer = self.device.create_buffer(&descriptor);
+        match lock(&self.failure).take() {
+            Some(Error::GpuMemory { .. }) => Err(too_large(None)),
+            Some(error) => Err(error),
+            None => Ok(Memory { buffer, id, freed: Arc::clone(&self.freed) }),
+        }
+    }
+
+    /// Writes before everything that is submitted afterwards.
+    pub fn write(&self, memory: &Memory, at: u64, bytes: &[u8]) {
+        self.queue.write_buffer(&memory.buffer, at, bytes);
+    }
+
+    /// Submits everything and waits for the regions.
+    pub async fn run(
+        &self,
+        ops: &[Op],
+        reads: &[Region<'_>],
+        submissions: &AtomicU64,
+    ) -> Result<Vec<Vec<u8>>> {
+        let staging = self.submit(ops, reads, submissions)?;
+        let read = match staging {
+            Some(staging) => self.readback.wait(&self.device, staging, reads).await,
+            None => Ok(vec![]),
+        };
+        match lock(&self.failure).take() {
+            Some(error) => Err(error),
+            None => read,
+        }
+    }
+
+    /// The buffer that the regions are copied to, where there are any.
+    fn submit(
+        &self,
+        ops: &[Op],
+        reads: &[Region<'_>],
+        submissions: &AtomicU64,
+    ) -> Result<Option<wgpu::Buffer>> {
+        let mut pipelines = lock(&self.pipelines);
+        pipelines.forget(&std::mem::take(&mut *lock(&self.freed)));
+        let calls = ops.iter().filter_map(|op| match op {
+            Op::Call(call) => Some(call),
+            _ => None,
+        });
+        let offsets = pipelines.write_params(&self.device, &self.queue, calls.clone());
+        let bound = calls.map(|call| pipelines.bind(&self.device, call)).collect::<Result<Vec<_>>>()?;
+        let mut bound = bound.iter().zip(offsets);
+
+        let new_encoder = || self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let submit = |encoder: wgpu::CommandEncoder| {
+            submissions.fetch_add(1, Ordering::Relaxed);
+            self.queue.submit([encoder.finish()]);
+        };
+        let mut encoder = new_encoder();
+        let mut is_empty = true;
+        let mut rest = ops;
+        while !rest.is_empty() {
+            let n_calls = rest.iter().take_while(|op| matches!(op, Op::Call(_))).count();
+            if n_calls > 0 {
+                is_empty = false;
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+                for (op, (bound, offset)) in rest[..n_calls].iter().zip(&mut bound) {
+                    let Op::Call(Call { grid: [x, y, z], .. }) = op else { continue };
+                    pass.set_pipeline(&bound.pipeline);
+                    pass.set_bind_group(0, &bound.buffers, &[]);
+                    pass.set_bind_group(1, pipelines.params(), &[offset]);
+                    pass.dispatch_workgroups(*x, *y, *z);
+                }
+            }
+            match rest.get(n_calls) {
+                Some(Op::Copy { from, to, bytes }) => {
+                    is_empty = false;
+                    encoder.copy_buffer_to_buffer(&from.gpu()?.buffer, 0, &to.gpu()?.buffer, 0, *bytes);
+                }
+                Some(Op::Cut) if !is_empty => {
+                    submit(std::mem::replace(&mut encoder, new_encoder()));
+                    is_empty = true;
+                }
+                _ => {}
+            }
+            rest = rest.get(n_calls + 1..).unwrap_or_default();
+        }
+        let staging = self.readback.copy(&self.device, &mut encoder, reads)?;
+        submit(encoder);
+        Ok(staging)
+    }
+}
+
+fn from_wgpu(error: &wgpu::Error) -> Error {
+    match error {
+        wgpu::Error::OutOfMemory { .. } => {
+            Error::GpuMemory { what: "its work".to_owned(), needed_bytes: 0, limit_bytes: None }
+        }
+        other => Error::Gpu(other.to_string().split_whitespace().collect::<Vec<_>>().join(" ")),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,239 @@
+//! Where recordings run: a GPU through wgpu, or this machine's processor.
+//!
+//! Everything that knows wgpu, threads or the platform is in this folder; nothing in it knows a model.
+
+mod cpu;
+mod gpu;
+mod request;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+pub use gpu::{AdapterInfo, adapters};
+pub use request::DeviceRequest;
+
+use crate::error::{Error, Result};
+use crate::recording::{Op, Recording};
+
+/// Something to compute on.
+pub struct Device {
+    kind: Kind,
+    name: String,
+    why: Option<String>,
+    next_id: AtomicU64,
+    poisons: AtomicBool,
+    counters: Counters,
+}
+
+enum Kind {
+    Gpu(Box<gpu::Gpu>),
+    Cpu,
+}
+
+impl Device {
+    /// Opens what was asked for.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`], [`Error::Gpu`].
+    pub async fn open(request: &DeviceRequest) -> Result<Device> {
+        let (kind, name, why) = match gpu::find(request).await? {
+            gpu::Found::Adapter(adapter) => {
+                let gpu = gpu::Gpu::open(adapter).await?;
+                let name = gpu.name();
+                (Kind::Gpu(Box::new(gpu)), name, None)
+            }
+            gpu::Found::Cpu { why } => (Kind::Cpu, cpu::name(), why),
+        };
+        let (next_id, poisons, counters) = Default::default();
+        Ok(Device { kind, name, why, next_id, poisons, counters })
+    }
+
+    /// Its name, for people.
+    pub fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    /// Why `auto` did not take a GPU, in one sentence; None where there is nothing to explain.
+    pub fn why(&self) -> Option<&str> {
+        self.why.as_deref()
+    }
+
+    /// Whether recordings run on this machine's processor.
+    pub fn is_cpu(&self) -> bool {
+        matches!(self.kind, Kind::Cpu)
+    }
+
+    /// What was done since the device was opened.
+    pub fn counts(&self) -> Counts {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counts {
+            submissions: get(&self.counters.submissions),
+            readbacks: get(&self.counters.readbacks),
+            calls: get(&self.counters.calls),
+        }
+    }
+
+    /// A buffer, of zeros at first.
+    ///
+    /// # Errors
+    /// [`Error::GpuMemory`].
+    pub fn buffer(&self, label: &str, n_bytes: u64) -> Result<Buffer> {
+        // Whole vec4, and never empty: bindings may not be.
+        let n_bytes = n_bytes.max(1).next_multiple_of(16);
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let memory = match &self.kind {
+            Kind::Gpu(gpu) => Memory::Gpu(gpu.buffer(label, n_bytes, id)?),
+            Kind::Cpu => Memory::Cpu(cpu::buffer(label, n_bytes)?),
+        };
+        let buffer = Buffer { inner: Arc::new(Inner { id, label: label.to_owned(), n_bytes, memory }) };
+        if self.poisons.load(Ordering::Relaxed) {
+            self.write(&buffer, 0, &f32::NAN.to_le_bytes().repeat((n_bytes / 4) as usize))?;
+        }
+        Ok(buffer)
+    }
+
+    /// For tests: from now on new buffers hold NaN, not zeros, so that what is read unwritten shows.
+    pub fn poison_new_buffers(&self) {
+        self.poisons.store(true, Ordering::Relaxed);
+    }
+
+    /// A buffer with this content.
+    ///
+    /// # Errors
+    /// Those of [`Device::buffer`] and [`Device::write`].
+    pub fn buffer_of(&self, label: &str, bytes: &[u8]) -> Result<Buffer> {
+        let buffer = self.buffer(label, bytes.len() as u64)?;
+        self.write(&buffer, 0, bytes)?;
+        Ok(buffer)
+    }
+
+    /// Writes whole words into a buffer, before everything that is run afterwards.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] where the bytes do not fit.
+    pub fn write(&self, buffer: &Buffer, at: u64, bytes: &[u8]) -> Result<()> {
+        if at + bytes.len() as u64 > buffer.n_bytes()
+            || !at.is_multiple_of(4)
+            || !bytes.len().is_multiple_of(4)
+        {
+            let (n, label, room) = (bytes.len(), buffer.label(), buffer.n_bytes());
+            return Err(Error::Internal(format!(
+                "{n} bytes do not fit at {at} into {label} of {room} bytes"
+            )));
+        }
+        match (&self.kind, &buffer.inner.memory) {
+            (Kind::Gpu(gpu), Memory::Gpu(memory)) => gpu.write(memory, at, bytes),
+            (Kind::Cpu, Memory::Cpu(memory)) => cpu::write(memory, at, bytes)?,
+            _ => return Err(foreign(buffer)),
+        }
+        Ok(())
+    }
+
+    /// Runs a recording and reads regions back, all of them in one readback; none where none are named.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] where the recording is faulty; [`Error::Gpu`], [`Error::GpuMemory`] where the
+    /// driver says so.
+    pub async fn run(&self, recording: Recording, reads: &[Region<'_>]) -> Result<Vec<Vec<u8>>> {
+        let ops = recording.into_ops()?;
+        let n_calls = ops.iter().filter(|op| matches!(op, Op::Call(_))).count();
+        self.counters.calls.fetch_add(n_calls as u64, Ordering::Relaxed);
+        self.counters.readbacks.fetch_add(u64::from(!reads.is_empty()), Ordering::Relaxed);
+        match &self.kind {
+            Kind::Gpu(gpu) => gpu.run(&ops, reads, &self.counters.submissions).await,
+            Kind::Cpu => {
+                self.counters.submissions.fetch_add(1, Ordering::Relaxed);
+                cpu::run(&ops, reads)
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Device({})", self.name)
+    }
+}
+
+/// What a device did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Lists of work handed to the driver.
+    pub submissions: u64,
+    /// Times that the host waited for numbers.
+    pub readbacks: u64,
+    /// Kernel calls.
+    pub calls: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    submissions: AtomicU64,
+    readbacks: AtomicU64,
+    calls: AtomicU64,
+}
+
+/// Memory of a device. Cheap to clone; the memory is freed with the last clone.
+#[derive(Debug, Clone)]
+pub struct Buffer {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    id: u64,
+    label: String,
+    n_bytes: u64,
+    memory: Memory,
+}
+
+#[derive(Debug)]
+enum Memory {
+    Gpu(gpu::Memory),
+    Cpu(cpu::Memory),
+}
+
+impl Buffer {
+    /// What it holds, for error messages.
+    pub fn label(&self) -> &str {
+        &self.inner.label
+    }
+
+    /// Its size in bytes, a multiple of 16.
+    pub fn n_bytes(&self) -> u64 {
+        self.inner.n_bytes
+    }
+
+    fn id(&self) -> u64 {
+        self.inner.id
+    }
+
+    fn gpu(&self) -> Result<&gpu::Memory> {
+        match &self.inner.memory {
+            Memory::Gpu(memory) => Ok(memory),
+            Memory::Cpu(_) => Err(foreign(self)),
+        }
+    }
+
+    fn cpu(&self) -> Result<&cpu::Memory> {
+        match &self.inner.memory {
+            Memory::Cpu(memory) => Ok(memory),
+            Memory::Gpu(_) => Err(foreign(self)),
+        }
+    }
+}
+
+/// A part of a buffer, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Region<'a> {
+    /// The buffer.
+    pub buffer: &'a Buffer,
+    /// Where it begins; a multiple of 4.
+    pub at: u64,
+    /// How long it is; a multiple of 4.
+    pub bytes: u64,
+}
+
+fn foreign(buffer: &Buffer) -> Error {
+    Error::Internal(format!("{} belongs to another device", buffer.label()))
+}

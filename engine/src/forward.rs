@@ -1,0 +1,69 @@
+//! One look at a whole text, without a generator: for comparing engines, and for seeing how deep each prefix goes.
+
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::halting::{DepthControl, HaltedBy};
+use crate::model::Model;
+use crate::sampler::Sampling;
+use crate::session::{Prefix, Read, Session};
+
+/// Which positions' logits are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Positions {
+    /// Only those that the next token is chosen by.
+    Last,
+    /// All, each read at the depth of the whole text, as the authors' code does.
+    All,
+}
+
+/// What one forward gives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Forward {
+    /// Steps that were computed.
+    pub depth: u32,
+    /// The authors' count of them.
+    pub steps_taken: u32,
+    /// What ended them.
+    pub halted_by: HaltedBy,
+    /// (q_halt, q_continue) of each computed step, before the bias.
+    pub q: Vec<[f32; 2]>,
+    /// `[position][V]`.
+    pub logits: Vec<Vec<f32>>,
+}
+
+/// One forward of all tokens, nothing cached.
+///
+/// # Errors
+/// Those of [`Session::read`].
+pub async fn forward(
+    model: &Arc<Model>,
+    tokens: &[u32],
+    depth: &DepthControl,
+    positions: Positions,
+) -> Result<Forward> {
+    let mut session = Session::new(model, 1, tokens.len().min(model.config().block_size))?;
+    let sampling = Sampling::default();
+    let read = Read { sequence: 0, tokens, depth: *depth, sampling, place: 0 };
+    let reading = session.read(&[read]).await?.remove(0);
+    let first = match positions {
+        Positions::Last => tokens.len() - 1,
+        Positions::All => 0,
+    };
+    Ok(Forward {
+        depth: reading.depth,
+        steps_taken: reading.halted_by.steps_taken(reading.depth),
+        halted_by: reading.halted_by,
+        q: session.halting_values(0, reading.depth).await?,
+        logits: session.logits(0, reading.depth, first..tokens.len()).await?,
+    })
+}
+
+/// What every prefix of a text comes to by itself, in one batched pass.
+///
+/// # Errors
+/// Those of [`Session::read`].
+pub async fn prefixes(model: &Arc<Model>, tokens: &[u32], depth: &DepthControl) -> Result<Vec<Prefix>> {
+    let mut session = Session::new(model, 1, tokens.len().min(model.config().block_size))?;
+    session.prefixes(0, tokens, depth, 0).await
+}

@@ -1,0 +1,112 @@
+//! Token embedding, plus the learned position where the model has one.
+//!
+//! ```text
+//! x[i, c] = wte[token of i, c] (+ wpe[position of i, c])          i < n_rows, c < C
+//! ```
+//!
+//! Weights are f32, f16 or bf16. It needs no mask: no sequence has halted before its first step.
+//! Source: CosmicFish-HRM `model.py`, forward.
+
+use half::{bf16, f16};
+use rayon::prelude::*;
+
+use super::{Bindings, Kernel, Row, Span, params, shader};
+use crate::device::Buffer;
+use crate::recording::{Call, Recording};
+use crate::weights::WeightType;
+
+/// The kernel.
+pub static KERNEL: Kernel = Kernel { shader: &shader::EMBED, fields: FIELDS, twin };
+
+params! {
+    first_row: u32,
+    n_rows: u32,
+    n_embd: u32,
+    capacity: u32,
+    wpe: u32,
+}
+
+/// Channels of a workgroup.
+const CHANNELS: u32 = 64;
+
+/// The arguments.
+#[derive(Debug)]
+pub struct Embed<'a> {
+    /// The rows; mask and step make no difference.
+    pub span: Span<'a>,
+    /// `[slot]`, u32, each below V.
+    pub tokens: &'a Buffer,
+    /// Holds wte `[V, C]` at its start and wpe `[block_size, C]`.
+    pub w: &'a Buffer,
+    /// How wte and wpe are stored.
+    pub weight_type: WeightType,
+    /// Where wpe begins, in units of 16 bytes; None without learned positions.
+    pub wpe: Option<u32>,
+    /// `[n_rows, C]`, f32.
+    pub x: &'a Buffer,
+    /// C.
+    pub n_embd: u32,
+    /// Positions that a sequence may have.
+    pub capacity: u32,
+}
+
+impl Embed<'_> {
+    /// A workgroup makes 64 channels of a row.
+    pub fn record(&self, recording: &mut Recording) {
+        let Embed { span, tokens, w, weight_type, wpe, x, n_embd, capacity } = *self;
+        let words_of_row = n_embd as usize * weight_type.size_bytes() / 4;
+        recording.expect_span(&KERNEL, &span);
+        recording.expect(&KERNEL, "tokens", tokens, capacity as usize);
+        recording.expect(&KERNEL, "w", w, words_of_row);
+        if let Some(wpe) = wpe {
+            recording.expect(&KERNEL, "w (wpe)", w, 4 * wpe as usize + capacity as usize * words_of_row);
+        }
+        recording.expect(&KERNEL, "x", x, span.n as usize * n_embd as usize);
+        let weights = match weight_type {
+            WeightType::F32 => 0,
+            WeightType::F16 => 1,
+            WeightType::Bf16 => 2,
+        };
+        let (first_row, n_rows) = (span.first, span.n);
+        let params = Params { first_row, n_rows, n_embd, capacity, wpe: wpe.unwrap_or(0) };
+        recording.call(Call {
+            kernel: &KERNEL,
+            constants: vec![("WEIGHTS", weights), ("LEARNED_POSITIONS", wpe.is_some().into())],
+            buffers: vec![span.rows.clone(), tokens.clone(), w.clone(), x.clone()],
+            params: bytemuck::bytes_of(&params).to_vec(),
+            grid: [n_embd.div_ceil(CHANNELS), span.n, 1],
+        });
+    }
+}
+
+fn twin(call: &Call, mut bindings: Bindings<'_>) {
+    let p: Params = call.params();
+    let (rows, tokens, w) = (bindings.read::<Row>(0), bindings.read::<u32>(1), bindings.read::<u32>(2));
+    let x = bindings.write::<f32>(3);
+    let (n, stored) = (p.n_embd as usize, call.constant("WEIGHTS", 0));
+    let has_positions = call.constant("LEARNED_POSITIONS", 0) == 1;
+    x.par_chunks_exact_mut(n).take(p.n_rows as usize).enumerate().with_min_len(16).for_each(|(i, x)| {
+        let [sequence, position, ..] = rows[p.first_row as usize + i];
+        let token = tokens[(sequence * p.capacity + position) as usize] as usize;
+        for (c, x) in x.iter_mut().enumerate() {
+            *x = weight(w, stored, token * n + c);
+        }
+        if has_positions {
+            let wpe = &w[4 * p.wpe as usize..];
+            for (c, x) in x.iter_mut().enumerate() {
+                *x += weight(wpe, stored, position as usize * n + c);
+            }
+        }
+    });
+}
+
+/// Element k. Of two 16-bit floats in a word the lower half is the first.
+#[inline]
+fn weight(w: &[u32], stored: u32, k: usize) -> f32 {
+    let half = |k: usize| (w[k / 2] >> (16 * (k % 2))) as u16;
+    match stored {
+        0 => f32::from_bits(w[k]),
+        1 => f16::from_bits(half(k)).to_f32(),
+        _ => bf16::from_bits(half(k)).to_f32(),
+    }
+}

@@ -1,0 +1,61 @@
+//! Fathom: runs models that decide for themselves how long to think.
+//!
+//! The house, from the street to the cellar (ARCHITECTURE.md tells it in full):
+//!
+//! | module | what |
+//! |---|---|
+//! | [`generate`](Generator), `forward`, `text` | a prompt to a stream of text; one look at a whole text |
+//! | `session`, `cache` | contexts, what is cached of them, which submissions bring them to their next token |
+//! | `halting`, `sampler`, `trace` | how long to think, which token to choose, what can be seen |
+//! | `model` | CosmicFish-HRM in the paper's symbols; it records kernel calls |
+//! | [`kernels`] | one file a shader: parameters, checks, grid, CPU twin |
+//! | [`recording`] | the list of kernel calls |
+//! | [`device`] | runs a recording, on a GPU through wgpu or on the CPU with the twins |
+//! | `config`, `weights`, `files`, `tokenizer` | what a model's folder holds, checked |
+//!
+//! ```no_run
+//! # use fathom_engine::*;
+//! # async fn example() -> Result<()> {
+//! let files = ModelFiles::read_folder("models/beads".as_ref(), &mut |_| ())?;
+//! let device = Device::open(&DeviceRequest::Auto).await?;
+//! let model = Model::load(&files, device, &mut |_| ()).await?;
+//! let found = forward(&model, &[9, 12, 7, 15], &DepthControl::default(), Positions::Last).await?;
+//! println!("thought {} steps", found.depth);
+//! # Ok(())
+//! # }
+//! ```
+
+mod cache;
+mod config;
+#[doc(hidden)]
+pub mod device;
+mod error;
+mod files;
+mod forward;
+mod generate;
+mod halting;
+#[doc(hidden)]
+pub mod kernels;
+mod model;
+#[doc(hidden)]
+pub mod recording;
+mod sampler;
+mod session;
+mod text;
+mod tokenizer;
+mod trace;
+mod weights;
+
+pub use config::{Config, DEFAULT_HALT_BIAS, MODEL_TYPE};
+pub use device::{AdapterInfo, Counts, Device, DeviceRequest, adapters};
+pub use error::{Error, Result};
+pub use files::{Bytes, ModelFiles, Progress, ShardIndex};
+pub use forward::{Forward, Positions, forward, prefixes};
+pub use generate::{Batch, Done, GenerateOptions, Generator, Overflow, TokenEvent};
+pub use halting::{DepthControl, HaltedBy};
+pub use model::Model;
+pub use sampler::Sampling;
+pub use session::{Computed, Prefix, Read, Reading, Session};
+pub use tokenizer::{Decoder, Tokenizer};
+pub use trace::{CycleTrace, Level, StepTrace, TopToken};
+pub use weights::{Tensor, WeightType, Weights, expected_tensors};

@@ -1,0 +1,89 @@
+//! The models, in their papers' symbols. Nothing here knows a device: it records kernel calls.
+
+mod blocks;
+pub(crate) mod cosmicfish_hrm;
+mod parameters;
+pub(crate) mod state;
+
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::device::Device;
+use crate::error::Result;
+use crate::files::{ModelFiles, Progress};
+use crate::tokenizer::Tokenizer;
+use crate::weights::Weights;
+
+pub(crate) use parameters::Parameters;
+
+/// GPT-2's vocabulary, and the padded size that the released models give it.
+const GPT2_VOCAB: std::ops::RangeInclusive<usize> = 50257..=50304;
+
+/// A CosmicFish-HRM on a device. What changes from text to text is in a [`Session`](crate::Session).
+#[derive(Debug)]
+pub struct Model {
+    name: String,
+    config: Config,
+    tokenizer: Option<Tokenizer>,
+    device: Device,
+    parameters: Parameters,
+}
+
+impl Model {
+    /// Checks a model's files and puts its weights on a device, in the type that they are stored in.
+    /// `progress` is told about the weights.
+    ///
+    /// # Errors
+    /// What is wrong with the files: the errors of [`Config::from_json`], [`Weights::check`],
+    /// [`Tokenizer::from_json`] and [`Config::check_vocabulary`]; those of the device.
+    pub async fn load(
+        files: &ModelFiles,
+        device: Device,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Arc<Model>> {
+        let config = Config::from_json(&files.config, "config.json")?;
+        let weights = Weights::from_files(files.weights.clone())?;
+        weights.check(&config)?;
+        let tokenizer = match &files.tokenizer {
+            Some(bytes) => Some(Tokenizer::from_json(bytes, "tokenizer.json")?),
+            None if cfg!(feature = "gpt2") && GPT2_VOCAB.contains(&config.vocab_size) => {
+                Some(Tokenizer::gpt2()?)
+            }
+            None => None,
+        };
+        if let Some(tokenizer) = &tokenizer {
+            config.check_vocabulary(tokenizer.n_vocab())?;
+        }
+        let parameters = Parameters::load(&config, &weights, tokenizer.as_ref(), &device, progress)?;
+        Ok(Arc::new(Model { name: files.name.clone(), config, tokenizer, device, parameters }))
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its dimensions.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Its words; None where it has only token ids.
+    pub fn tokenizer(&self) -> Option<&Tokenizer> {
+        self.tokenizer.as_ref()
+    }
+
+    /// Where it computes.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The token that ends a text: the configuration's, else the tokenizer's.
+    pub fn eos(&self) -> Option<u32> {
+        self.config.eos_token_id.or_else(|| self.tokenizer.as_ref()?.eos())
+    }
+
+    pub(crate) fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+}

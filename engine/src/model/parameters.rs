@@ -1,0 +1,243 @@
+//! The weights on a device. A block's are packed into one buffer and found by offsets, so that a kernel that
+//! needs several of them still binds one.
+
+use crate::config::Config;
+use crate::device::{Buffer, Device};
+use crate::error::Result;
+use crate::files::Progress;
+use crate::kernels::linear::NONE;
+use crate::tokenizer::Tokenizer;
+use crate::weights::{Tensor, WeightType, Weights};
+
+/// All weights of a model.
+#[derive(Debug)]
+pub struct Parameters {
+    /// How the matrices are stored, one type for all of them.
+    pub weight_type: WeightType,
+    /// `[V, C]`, and `wpe [block_size, C]` behind it where positions are learned.
+    pub wte: Buffer,
+    /// Where wpe begins in `wte`, in units of 16 bytes.
+    pub wpe: u32,
+    /// (cos, sin) `[block_size, hd / 2]`.
+    pub trig: Buffer,
+    /// `[n_input_layers]`.
+    pub input_blocks: Vec<Block>,
+    /// `[hrm_H_layers]`.
+    pub h_level: Vec<Block>,
+    /// `[hrm_L_layers]`.
+    pub l_level: Vec<Block>,
+    /// `[n_output_layers]`.
+    pub output_blocks: Vec<Block>,
+    /// `[C]`, f32.
+    pub h_init: Buffer,
+    /// `[C]`, f32.
+    pub l_init: Buffer,
+    /// `[2, C]`, then `[2]` biases; f32.
+    pub q_head: Buffer,
+    /// `[C]`, f32.
+    pub ln_f: Buffer,
+    /// A bit for each token that may be drawn, `[ceil(V / 32)]`.
+    pub has_text: Buffer,
+}
+
+/// One block: a buffer, and where in it what begins.
+#[derive(Debug)]
+pub struct Block {
+    /// Everything below.
+    pub w: Buffer,
+    /// In units of 16 bytes.
+    pub ln_1: u32,
+    /// In units of 16 bytes.
+    pub ln_2: u32,
+    /// q, k and v one after the other: `[C + 2 KV, C]`.
+    pub qkv: Affine,
+    /// `[C, C]`.
+    pub c_proj: Affine,
+    /// up and gate one after the other `[8 C, C]`, or c_fc `[4 C, C]`.
+    pub up: Affine,
+    /// `[C, 4 C]`.
+    pub down: Affine,
+}
+
+/// Where a linear layer's matrix and bias begin, in units of 16 bytes; [`NONE`] without a bias.
+#[derive(Debug, Clone, Copy)]
+pub struct Affine {
+    /// The matrix.
+    pub weight: u32,
+    /// The bias.
+    pub bias: u32,
+}
+
+impl Parameters {
+    /// Reads what [`Weights::check`] has checked.
+    pub fn load(
+        config: &Config,
+        weights: &Weights,
+        tokenizer: Option<&Tokenizer>,
+        device: &Device,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Parameters> {
+        let weight_type = weights.weight_type();
+        let bytes_total = (config.n_parameters() * weight_type.size_bytes()) as u64;
+        let mut loader =
+            Loader { config, weights, device, weight_type, progress, bytes_done: 0, bytes_total };
+        let c = config.n_embd;
+
+        let mut embedding = Packing::default();
+        embedding.push(vec![weights.resolve_tied(config)?], weight_type);
+        let wpe = if config.use_rotary {
+            0
+        } else {
+            embedding.push(vec![weights.tensor("wpe.weight", &[config.block_size, c])?], weight_type)
+        };
+        let mut q_head = Packing::default();
+        let q_tensors = [("hrm_core.q_head.weight", vec![2, c]), ("hrm_core.q_head.bias", vec![2])];
+        let q_tensors = q_tensors.iter().map(|(name, shape)| weights.tensor(name, shape));
+        q_head.push(q_tensors.collect::<Result<_>>()?, WeightType::F32);
+
+        Ok(Parameters {
+            weight_type,
+            wte: loader.upload("the embedding", embedding)?,
+            wpe,
+            trig: device.buffer_of("the RoPE table", bytemuck::cast_slice(&trig(config)))?,
+            input_blocks: loader.blocks("input_blocks", config.n_input_layers)?,
+            h_level: loader.blocks("hrm_core.H_level.layers", config.hrm_h_layers)?,
+            l_level: loader.blocks("hrm_core.L_level.layers", config.hrm_l_layers)?,
+            output_blocks: loader.blocks("output_blocks", config.n_output_layers)?,
+            h_init: loader.vector("hrm_core.H_init")?,
+            l_init: loader.vector("hrm_core.L_init")?,
+            q_head: loader.upload("q_head", q_head)?,
+            ln_f: loader.vector("ln_f.weight")?,
+            has_text: device
+                .buffer_of("drawable tokens", bytemuck::cast_slice(&has_text(config, tokenizer)))?,
+        })
+    }
+}
+
+/// The cosine and sine of `position * 10000^(-2i / hd)`, `[block_size, hd / 2]`. The angle is rounded to f32
+/// where the authors' code rounds it.
+fn trig(config: &Config) -> Vec<[f32; 2]> {
+    let hd = config.head_dim();
+    let frequency = |i: usize| 1.0 / 10000f32.powf((2 * i) as f32 / hd as f32);
+    let frequencies: Vec<f32> = (0..hd / 2).map(frequency).collect();
+    let n_positions = if config.use_rotary { config.block_size } else { 0 };
+    let angles = (0..n_positions).flat_map(|position| frequencies.iter().map(move |f| position as f32 * f));
+    angles.map(|angle| [f64::from(angle).cos() as f32, f64::from(angle).sin() as f32]).collect()
+}
+
+/// Every id of a model without a tokenizer may be drawn.
+fn has_text(config: &Config, tokenizer: Option<&Tokenizer>) -> Vec<u32> {
+    let mut bits = vec![0; config.vocab_size.div_ceil(32)];
+    for id in 0..config.vocab_size {
+        if tokenizer.is_none_or(|tokenizer| tokenizer.has_text(id as u32)) {
+            bits[id / 32] |= 1 << (id % 32);
+        }
+    }
+    bits
+}
+
+struct Loader<'a> {
+    config: &'a Config,
+    weights: &'a Weights,
+    device: &'a Device,
+    weight_type: WeightType,
+    progress: &'a mut dyn FnMut(Progress),
+    bytes_done: u64,
+    bytes_total: u64,
+}
+
+impl Loader<'_> {
+    fn blocks(&mut self, stack: &str, n: usize) -> Result<Vec<Block>> {
+        (0..n).map(|i| self.block(&format!("{stack}.{i}"))).collect()
+    }
+
+    fn block(&mut self, block: &str) -> Result<Block> {
+        let Config { n_embd: c, bias, use_swiglu, .. } = *self.config;
+        let (weights, weight_type) = (self.weights, self.weight_type);
+        let (kv, hidden) = (self.config.kv_dim(), 4 * c);
+        let mut packing = Packing::default();
+        let norm = |name: &str| weights.tensor(&format!("{block}.{name}.weight"), &[c]);
+        let (ln_1, ln_2) = (norm("ln_1")?, norm("ln_2")?);
+        let ln_1 = packing.push(vec![ln_1], WeightType::F32);
+        let ln_2 = packing.push(vec![ln_2], WeightType::F32);
+
+        let mut affine = |layers: &[(&str, usize)], n_in: usize| -> Result<Affine> {
+            let matrices =
+                layers.iter().map(|(name, n)| weights.tensor(&format!("{block}.{name}.weight"), &[*n, n_in]));
+            let weight = packing.push(matrices.collect::<Result<_>>()?, weight_type);
+            if !bias {
+                return Ok(Affine { weight, bias: NONE });
+            }
+            let biases =
+                layers.iter().map(|(name, n)| weights.tensor(&format!("{block}.{name}.bias"), &[*n]));
+            Ok(Affine { weight, bias: packing.push(biases.collect::<Result<_>>()?, WeightType::F32) })
+        };
+        let qkv = affine(&[("attn.q_proj", c), ("attn.k_proj", kv), ("attn.v_proj", kv)], c)?;
+        let c_proj = affine(&[("attn.c_proj", c)], c)?;
+        let (up, down) = if use_swiglu {
+            (affine(&[("mlp.up", hidden), ("mlp.gate", hidden)], c)?, affine(&[("mlp.down", c)], hidden)?)
+        } else {
+            (affine(&[("mlp.c_fc", hidden)], c)?, affine(&[("mlp.c_proj", c)], hidden)?)
+        };
+        Ok(Block { w: self.upload(block, packing)?, ln_1, ln_2, qkv, c_proj, up, down })
+    }
+
+    fn vector(&mut self, name: &str) -> Result<Buffer> {
+        let mut packing = Packing::default();
+        packing.push(vec![self.weights.tensor(name, &[self.config.n_embd])?], WeightType::F32);
+        self.upload(name, packing)
+    }
+
+    fn upload(&mut self, label: &str, packing: Packing) -> Result<Buffer> {
+        let buffer = self.device.buffer(label, packing.n_bytes)?;
+        for piece in &packing.pieces {
+            piece.write(self.device, &buffer)?;
+            self.bytes_done += piece.n_bytes();
+            let (bytes_done, bytes_total) = (self.bytes_done.min(self.bytes_total), self.bytes_total);
+            (self.progress)(Progress { phase: "loading weights", bytes_done, bytes_total });
+        }
+        Ok(buffer)
+    }
+}
+
+/// Tensors on their way into one buffer.
+#[derive(Default)]
+struct Packing {
+    pieces: Vec<Piece>,
+    n_bytes: u64,
+}
+
+impl Packing {
+    /// Puts tensors one right after the other, from the next 16 bytes on; returns where, in units of 16 bytes.
+    fn push(&mut self, tensors: Vec<Tensor>, stored: WeightType) -> u32 {
+        self.n_bytes = self.n_bytes.next_multiple_of(16);
+        let start = (self.n_bytes / 16) as u32;
+        for tensor in tensors {
+            let piece = Piece { tensor, stored, at: self.n_bytes };
+            self.n_bytes += piece.n_bytes();
+            self.pieces.push(piece);
+        }
+        start
+    }
+}
+
+struct Piece {
+    tensor: Tensor,
+    stored: WeightType,
+    at: u64,
+}
+
+impl Piece {
+    fn n_bytes(&self) -> u64 {
+        (self.tensor.shape.iter().product::<usize>() * self.stored.size_bytes()) as u64
+    }
+
+    /// As it is where it is already stored so; otherwise everything widens to f32, the only type that a
+    /// tensor can be asked to become.
+    fn write(&self, device: &Device, buffer: &Buffer) -> Result<()> {
+        if self.tensor.dtype == self.stored {
+            return device.write(buffer, self.at, self.tensor.bytes());
+        }
+        device.write(buffer, self.at, bytemuck::cast_slice(&self.tensor.to_f32()))
+    }
+}

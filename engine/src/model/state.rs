@@ -1,0 +1,196 @@
+//! The buffers of a session: what is cached for each (position, depth), and the rows in work.
+//!
+//! Plane d is what step d leaves behind: z_L, the prefix sums of z_H, and the keys and values of each of the
+//! step's block applications, each in its own buffer; z_H and the halting values of all depths lie in one
+//! buffer each, a slab for each depth, because the output stage picks its depth on the GPU. The output blocks'
+//! keys and values are kept for each depth in the same way. A plane is made when it is first needed.
+
+use crate::config::Config;
+use crate::device::{Buffer, Device};
+use crate::error::Result;
+use crate::recording::Recording;
+
+/// Rows of one kernel call at the most. More rows are worked off in pieces, which bounds the scratch memory.
+pub const MOST_ROWS: usize = 512;
+
+/// Keys and values of one block application, `[slab, slot, KV]` each, f32.
+#[derive(Debug)]
+pub struct KeysValues {
+    pub k: Buffer,
+    pub v: Buffer,
+}
+
+/// What one step leaves behind beside z_H.
+#[derive(Debug)]
+pub struct Plane {
+    /// `[slot, C]`.
+    pub z_l: Buffer,
+    /// `[slot, C]`: the sum of z_H over the positions up to each one.
+    pub sum: Buffer,
+    /// In the order in which a step applies its blocks.
+    pub applications: Vec<KeysValues>,
+}
+
+/// Buffers that only live within a submission, as long as its longest piece of rows.
+#[derive(Debug)]
+pub struct Work {
+    n_rows: usize,
+    n_logits: usize,
+    /// `[n_rows, C]`: the residual stream of the input and output stages.
+    pub x: Buffer,
+    /// `[n_rows, C]`.
+    pub z_h: Buffer,
+    /// `[n_rows, C]`.
+    pub z_l: Buffer,
+    /// `[n_rows, C]`: what was normalised.
+    pub h: Buffer,
+    /// `[n_rows, C + 2 KV]`.
+    pub qkv: Buffer,
+    /// `[n_rows, C]`.
+    pub q: Buffer,
+    /// `[n_rows, C]`.
+    pub attended: Buffer,
+    /// `[n_rows, 4 C]`.
+    pub hidden: Buffer,
+    /// `[n_logits, V]`.
+    pub logits: Buffer,
+    /// `[n_logits]` of (token, whether a logit is not finite).
+    pub drawn: Buffer,
+}
+
+/// Everything that a session keeps on the device.
+#[derive(Debug)]
+pub struct State {
+    /// Positions that a sequence may have.
+    pub capacity: usize,
+    /// Slots of a slab: sequences times capacity.
+    pub n_slots: usize,
+    /// `[slot]`: the tokens.
+    pub tokens: Buffer,
+    /// `[slot, C]`: what the input blocks make of them.
+    pub x: Buffer,
+    /// `[n_input_layers]`.
+    pub input: Vec<KeysValues>,
+    /// By depth, from 1 at index 0.
+    pub planes: Vec<Plane>,
+    /// `[slab, slot, C]`, a slab for each depth.
+    pub z_h: Buffer,
+    /// `[slab, slot]` of (q_halt, q_continue).
+    pub q: Buffer,
+    /// `[n_output_layers]`, a slab for each depth.
+    pub output: Vec<KeysValues>,
+    /// Depths for which z_h, q and output have room.
+    n_slabs: usize,
+    pub work: Work,
+}
+
+impl State {
+    /// Room for one depth of so many sequences of so many positions.
+    pub fn new(config: &Config, device: &Device, n_sequences: usize, capacity: usize) -> Result<State> {
+        let n_slots = n_sequences * capacity;
+        let new = New { config, device, n_slots };
+        Ok(State {
+            capacity,
+            n_slots,
+            tokens: new.rows("the tokens", n_slots, 1)?,
+            x: new.rows("the input stage", n_slots, config.n_embd)?,
+            input: new.applications(config.n_input_layers, 1)?,
+            planes: vec![],
+            z_h: new.rows("z_H of all depths", n_slots, config.n_embd)?,
+            q: new.rows("the halting values", n_slots, 2)?,
+            output: new.applications(config.n_output_layers, 1)?,
+            n_slabs: 1,
+            work: new.work(1, 1)?,
+        })
+    }
+
+    /// Makes the planes up to a depth. What is there already is copied where it has to move.
+    pub fn reach(&mut self, config: &Config, device: &Device, r: &mut Recording, depth: usize) -> Result<()> {
+        let new = New { config, device, n_slots: self.n_slots };
+        while self.planes.len() < depth {
+            self.planes.push(new.plane()?);
+        }
+        if depth <= self.n_slabs {
+            return Ok(());
+        }
+        let n_slabs = depth.next_power_of_two().min(config.hrm_max_steps);
+        let n = n_slabs * self.n_slots;
+        let mut grow = |old: &mut Buffer, grown: Buffer| {
+            r.copy(old, &grown, old.n_bytes());
+            *old = grown;
+        };
+        grow(&mut self.z_h, new.rows("z_H of all depths", n, config.n_embd)?);
+        grow(&mut self.q, new.rows("the halting values", n, 2)?);
+        for (old, grown) in self.output.iter_mut().zip(new.applications(config.n_output_layers, n_slabs)?) {
+            grow(&mut old.k, grown.k);
+            grow(&mut old.v, grown.v);
+        }
+        self.n_slabs = n_slabs;
+        Ok(())
+    }
+
+    /// Makes the scratch buffers long enough.
+    pub fn make_room(
+        &mut self,
+        config: &Config,
+        device: &Device,
+        n_rows: usize,
+        n_logits: usize,
+    ) -> Result<()> {
+        let (has_rows, has_logits) = (self.work.n_rows, self.work.n_logits);
+        if n_rows > has_rows || n_logits > has_logits {
+            let new = New { config, device, n_slots: self.n_slots };
+            self.work = new.work(n_rows.max(has_rows), n_logits.max(has_logits))?;
+        }
+        Ok(())
+    }
+}
+
+struct New<'a> {
+    config: &'a Config,
+    device: &'a Device,
+    n_slots: usize,
+}
+
+impl New<'_> {
+    fn rows(&self, label: &str, n_rows: usize, width: usize) -> Result<Buffer> {
+        self.device.buffer(label, 4 * (n_rows as u64) * (width as u64))
+    }
+
+    fn applications(&self, n: usize, n_slabs: usize) -> Result<Vec<KeysValues>> {
+        let (n_rows, kv_dim) = (n_slabs * self.n_slots, self.config.kv_dim());
+        let one = |_| {
+            Ok(KeysValues { k: self.rows("keys", n_rows, kv_dim)?, v: self.rows("values", n_rows, kv_dim)? })
+        };
+        (0..n).map(one).collect()
+    }
+
+    fn plane(&self) -> Result<Plane> {
+        let Config { n_embd, hrm_h_cycles, hrm_l_cycles, hrm_h_layers, hrm_l_layers, .. } = *self.config;
+        let n_applications = hrm_h_cycles * (hrm_l_cycles * hrm_l_layers + hrm_h_layers);
+        Ok(Plane {
+            z_l: self.rows("z_L of a depth", self.n_slots, n_embd)?,
+            sum: self.rows("sums of z_H", self.n_slots, n_embd)?,
+            applications: self.applications(n_applications, 1)?,
+        })
+    }
+
+    fn work(&self, n_rows: usize, n_logits: usize) -> Result<Work> {
+        let Config { n_embd, vocab_size, .. } = *self.config;
+        let rows = |label: &str, width: usize| self.rows(label, n_rows, width);
+        Ok(Work {
+            n_rows,
+            n_logits,
+            x: rows("x in work", n_embd)?,
+            z_h: rows("z_H in work", n_embd)?,
+            z_l: rows("z_L in work", n_embd)?,
+            h: rows("normalised rows", n_embd)?,
+            qkv: rows("q, k and v", n_embd + 2 * self.config.kv_dim())?,
+            q: rows("q", n_embd)?,
+            attended: rows("attended rows", n_embd)?,
+            hidden: rows("the MLP's hidden rows", 4 * n_embd)?,
+            logits: self.rows("logits", n_logits, vocab_size)?,
+            drawn: self.rows("drawn tokens", n_logits, 2)?,
+        })
+    }
+}

@@ -1,0 +1,256 @@
+//! Sequences on a device: their contexts, what is cached of them, and the reading of one more token.
+//!
+//! [`Session::read`] takes contexts and brings each of them, through whatever is missing from the cache, to its
+//! own depth and its next token. A first submission holds the steps that the last tokens needed, the output
+//! stage and the sampling; a sequence that has not halted by then gets the deeper steps in a second one. Where
+//! the output stage has to be computed for a whole context at a depth that nobody expected, it is a third.
+
+mod inputs;
+mod read_out;
+mod submission;
+mod traced;
+
+use std::sync::Arc;
+
+use self::inputs::Inputs;
+use self::submission::{Kind, Outcome};
+use crate::cache::Sequence;
+use crate::error::{Error, Result};
+use crate::halting::{DepthControl, HaltedBy};
+use crate::kernels::halt::Control;
+use crate::kernels::sample::SamplerWords;
+use crate::model::Model;
+use crate::model::state::State;
+use crate::sampler::Sampling;
+
+pub use read_out::Prefix;
+
+/// Several contexts of one model. Each has exactly the results that it would have alone.
+#[derive(Debug)]
+pub struct Session {
+    model: Arc<Model>,
+    state: State,
+    inputs: Inputs,
+    sequences: Vec<Sequence>,
+    /// The depth of each sequence's last token: as far as a first submission looks ahead.
+    ahead: Vec<u32>,
+    computed: Computed,
+}
+
+/// One context to be read.
+#[derive(Debug, Clone)]
+pub struct Read<'a> {
+    /// Which sequence of the session, from 0.
+    pub sequence: usize,
+    /// The whole context; what it shares with the one before is not computed again.
+    pub tokens: &'a [u32],
+    /// How long to think.
+    pub depth: DepthControl,
+    /// How to choose the next token.
+    pub sampling: Sampling,
+    /// The token's place in the answer, from 0: which random number is drawn.
+    pub place: u32,
+}
+
+/// What came of a context.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reading {
+    /// Steps that were computed.
+    pub depth: u32,
+    /// What ended them.
+    pub halted_by: HaltedBy,
+    /// (q_halt, q_continue) of the last step, before the bias.
+    pub q: [f32; 2],
+    /// The next token.
+    pub token: u32,
+}
+
+/// Rows that were computed since the session began: of the input stage, of all steps, of the output stage.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Computed {
+    /// (position)s of the input stage.
+    pub input_rows: u64,
+    /// (position, depth)s of the steps.
+    pub step_rows: u64,
+    /// (position, depth)s of the output stage.
+    pub output_rows: u64,
+}
+
+/// A context on its way.
+#[derive(Debug, Clone, Copy)]
+struct Pending {
+    sequence: usize,
+    control: Control,
+    /// The most steps that can come of it.
+    deepest: u32,
+    halted: Option<Halted>,
+    token: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Halted {
+    depth: u32,
+    by: HaltedBy,
+    q: [f32; 2],
+}
+
+impl Session {
+    /// Room for so many sequences of at most `capacity` positions.
+    ///
+    /// # Errors
+    /// [`Error::GpuMemory`]; [`Error::ContextFull`] where the capacity is above the model's window.
+    pub fn new(model: &Arc<Model>, n_sequences: usize, capacity: usize) -> Result<Session> {
+        let (config, device) = (model.config(), model.device());
+        if capacity > config.block_size {
+            return Err(Error::ContextFull { n_tokens: capacity, block_size: config.block_size });
+        }
+        let (n_sequences, capacity) = (n_sequences.max(1), capacity.max(1));
+        Ok(Session {
+            model: Arc::clone(model),
+            state: State::new(config, device, n_sequences, capacity)?,
+            inputs: Inputs::new(config, device, n_sequences)?,
+            sequences: vec![Sequence::new(config.hrm_max_steps); n_sequences],
+            ahead: vec![1; n_sequences],
+            computed: Computed::default(),
+        })
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
+
+    /// Positions that a sequence may have.
+    pub fn capacity(&self) -> usize {
+        self.state.capacity
+    }
+
+    /// What was computed so far.
+    pub fn computed(&self) -> Computed {
+        self.computed
+    }
+
+    /// Reads contexts, each of another sequence, and chooses their next tokens.
+    ///
+    /// # Errors
+    /// [`Error::EmptyPrompt`], [`Error::ContextFull`], [`Error::TokenOutOfRange`], those of
+    /// [`DepthControl::check`] and [`Sampling::check`], [`Error::NonFiniteLogits`], those of the device. After
+    /// an error of the device the session is empty, and can be used again.
+    pub async fn read(&mut self, reads: &[Read<'_>]) -> Result<Vec<Reading>> {
+        let mut pending = self.accept(reads)?;
+        let done = self.think(&mut pending).await;
+        self.finish(done, &pending)
+    }
+
+    /// Submission after submission, until every sequence has halted and has its token.
+    async fn think(&mut self, pending: &mut [Pending]) -> Result<()> {
+        let undecided = |pending: &[Pending]| pending.iter().filter(|p| p.halted.is_none()).count();
+        let expected = |p: &Pending| match p.control.forced {
+            0 => self.ahead[p.sequence].max(p.control.floor).min(p.deepest),
+            forced => forced,
+        };
+        let first = pending.iter().map(expected).max().unwrap_or(1);
+        let deepest = pending.iter().map(|p| p.deepest).max().unwrap_or(1);
+        self.submit(pending, 1..=first, Kind::Answer).await?;
+        if undecided(pending) > 0 {
+            self.submit(pending, first + 1..=deepest, Kind::Answer).await?;
+        }
+        if pending.iter().any(|p| p.token.is_none()) {
+            self.submit(pending, 1..=0, Kind::Answer).await?;
+        }
+        Ok(())
+    }
+
+    /// Checks everything before anything is changed, then sets the contexts.
+    fn accept(&mut self, reads: &[Read<'_>]) -> Result<Vec<Pending>> {
+        let config = self.model.config();
+        for read in reads {
+            self.check_tokens(read.tokens)?;
+            read.depth.check(config)?;
+            read.sampling.check()?;
+        }
+        let samplers: Vec<(usize, SamplerWords)> =
+            reads.iter().map(|read| (read.sequence, read.sampling.words(read.place))).collect();
+        let model = Arc::clone(&self.model);
+        for read in reads {
+            self.set_context(read.sequence, read.tokens)?;
+            if read.sampling.looks_back() {
+                self.inputs.write_seen(&model, read.sequence, read.tokens)?;
+            }
+        }
+        self.inputs.write_samplers(model.device(), &samplers)?;
+        let pending = |read: &Read<'_>| Pending {
+            sequence: read.sequence,
+            control: read.depth.words(model.config(), read.tokens.len()),
+            deepest: read.depth.deepest(model.config()),
+            halted: None,
+            token: None,
+        };
+        Ok(reads.iter().map(pending).collect())
+    }
+
+    fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
+        let (vocab_size, capacity) = (self.model.config().vocab_size, self.state.capacity);
+        if tokens.is_empty() {
+            return Err(Error::EmptyPrompt);
+        }
+        if tokens.len() > capacity {
+            return Err(Error::ContextFull { n_tokens: tokens.len(), block_size: capacity });
+        }
+        match tokens.iter().find(|&&token| token as usize >= vocab_size) {
+            Some(&token) => Err(Error::TokenOutOfRange { token, vocab_size }),
+            None => Ok(()),
+        }
+    }
+
+    fn set_context(&mut self, sequence: usize, tokens: &[u32]) -> Result<()> {
+        let from = self.sequences[sequence].set(tokens);
+        let at = 4 * (sequence * self.state.capacity + from) as u64;
+        self.model.device().write(&self.state.tokens, at, bytemuck::cast_slice(&tokens[from..]))
+    }
+
+    /// The readings; or, where the device failed, an empty session, because nobody knows what it did.
+    fn finish(&mut self, done: Result<()>, pending: &[Pending]) -> Result<Vec<Reading>> {
+        let readings = done.and_then(|()| {
+            let reading = |p: &Pending| match (p.halted, p.token) {
+                (Some(Halted { depth, by, q }), Some(token)) => {
+                    Ok(Reading { depth, halted_by: by, q, token })
+                }
+                _ => Err(Error::Internal(format!("sequence {} has no token", p.sequence))),
+            };
+            pending.iter().map(reading).collect::<Result<Vec<_>>>()
+        });
+        match &readings {
+            Ok(readings) => {
+                for (p, reading) in pending.iter().zip(readings) {
+                    self.ahead[p.sequence] = reading.depth;
+                }
+            }
+            Err(_) => self.sequences.iter_mut().for_each(|sequence| sequence.truncate(0)),
+        }
+        readings
+    }
+
+    /// Takes note of what a submission did.
+    fn confirm(&mut self, p: &mut Pending, outcome: &Outcome) -> Result<()> {
+        let sequence = &mut self.sequences[p.sequence];
+        let n = sequence.tokens().len();
+        if p.halted.is_none() && outcome.last_step > 0 {
+            p.halted = outcome.halted;
+            let depth = p.halted.map_or(outcome.last_step, |halted| halted.depth);
+            self.computed.input_rows += (n - sequence.x_from()) as u64;
+            self.computed.step_rows += (1..=depth).map(|d| (n - sequence.step_from(d)) as u64).sum::<u64>();
+            sequence.confirm_steps(depth);
+        }
+        let Some((depth, drawn)) = outcome.output else { return Ok(()) };
+        self.computed.output_rows += (n - sequence.out_from(depth)) as u64;
+        sequence.confirm_output(depth, n);
+        if p.halted.is_some_and(|halted| halted.depth == depth) {
+            if drawn[1] != 0 {
+                return Err(Error::NonFiniteLogits { position: n - 1 });
+            }
+            p.token = Some(drawn[0]);
+        }
+        Ok(())
+    }
+}

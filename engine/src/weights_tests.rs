@@ -1,0 +1,206 @@
+//! Tests of `weights.rs`: hostile files, wrong tensors, tied names.
+
+use serde_json::json;
+
+use super::*;
+use crate::config::tests::released;
+
+/// Name, type, shape, bytes.
+type Raw = (String, &'static str, Vec<usize>, Vec<u8>);
+
+/// A file of zeros: name, shape and bytes per number (4: F32, 2: F16).
+pub(crate) fn safetensors_file(tensors: &[(&str, &[usize], usize)]) -> Vec<u8> {
+    let tensors: Vec<_> = tensors
+        .iter()
+        .map(|(name, shape, n)| {
+            let dtype = if *n == 4 { "F32" } else { "F16" };
+            ((*name).to_owned(), dtype, shape.to_vec(), vec![0; shape.iter().product::<usize>() * n])
+        })
+        .collect();
+    raw_file(&tensors)
+}
+
+fn raw_file(tensors: &[Raw]) -> Vec<u8> {
+    let mut header = json!({"__metadata__": {"format": "pt"}});
+    let mut data = Vec::new();
+    for (name, dtype, shape, bytes) in tensors {
+        let offsets = [data.len(), data.len() + bytes.len()];
+        header[name] = json!({"dtype": dtype, "shape": shape, "data_offsets": offsets});
+        data.extend_from_slice(bytes);
+    }
+    file(&header.to_string(), &data)
+}
+
+fn file(header: &str, data: &[u8]) -> Vec<u8> {
+    [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat()
+}
+
+fn read(file: Vec<u8>) -> Result<Weights> {
+    Weights::from_files(vec![("m.safetensors".to_owned(), file.into())])
+}
+
+fn code<T>(result: Result<T>) -> &'static str {
+    result.err().map_or("no error", |e| e.code())
+}
+
+#[test]
+fn numbers() {
+    let f32s = [1.5_f32, -2.0].map(f32::to_le_bytes).concat();
+    let f16s = [1.5, -2.0].map(|x| f16::from_f32(x).to_le_bytes()).concat();
+    let bf16s = [1.5, -2.0].map(|x| bf16::from_f32(x).to_le_bytes()).concat();
+    for (name, size, bytes) in [("F32", 4, f32s), ("F16", 2, f16s), ("BF16", 2, bf16s)] {
+        // One tensor before it, so that the bytes lie at an odd address.
+        let odd = ("odd".to_owned(), "U8", vec![1], vec![9]);
+        let weights = read(raw_file(&[odd, ("a".to_owned(), name, vec![2, 1], bytes.clone())])).unwrap();
+        let tensor = weights.tensor("a", &[2, 1]).unwrap();
+        assert_eq!(tensor.to_f32(), [1.5, -2.0]);
+        assert_eq!((tensor.bytes(), tensor.dtype.size_bytes()), (bytes.as_slice(), size));
+        assert_eq!(weights.weight_type(), tensor.dtype);
+    }
+}
+
+#[test]
+fn wrong_tensors_are_named() {
+    let weights = read(safetensors_file(&[("a", &[2, 3], 4), ("b", &[3], 2)])).unwrap();
+    assert_eq!(code(weights.tensor("c", &[2, 3])), "tensor-missing");
+    let error = weights.tensor("a", &[3, 2]).unwrap_err().to_string();
+    assert_eq!(error, "m.safetensors: the tensor a must have the shape [3, 2], found [2, 3]");
+    let integers = read(raw_file(&[("a".to_owned(), "I32", vec![1], vec![0; 4])])).unwrap();
+    assert_eq!(code(integers.tensor("a", &[1])), "tensor-type");
+    let part = |name: &str| (name.to_owned(), Bytes::from(safetensors_file(&[("a", &[1], 4)])));
+    let error = Weights::from_files(vec![part("1"), part("2")]).unwrap_err();
+    assert_eq!(error.to_string(), "the tensor a is in 1 and again in 2");
+    assert_eq!(code(Weights::from_files(Vec::new()).unwrap().tensor("a", &[])), "tensor-missing");
+}
+
+#[test]
+fn weight_type_is_that_of_the_matrices() {
+    let half = read(safetensors_file(&[("a", &[2, 3], 2), ("norm", &[3], 4)])).unwrap();
+    assert_eq!(half.weight_type(), WeightType::F16);
+    let mixed = read(safetensors_file(&[("a", &[2, 3], 2), ("b", &[2, 3], 4)])).unwrap();
+    assert_eq!(mixed.weight_type(), WeightType::F32);
+}
+
+#[test]
+fn every_prefix_of_a_file_is_refused() {
+    let whole = safetensors_file(&[("a", &[2], 4), ("b", &[3], 2)]);
+    for n in 0..whole.len() {
+        assert_eq!(code(read(whole[..n].to_vec())), "weights-truncated", "{n} bytes");
+    }
+    assert_eq!(code(read([whole.as_slice(), &[0]].concat())), "weights-header");
+}
+
+#[test]
+fn lying_headers() {
+    let tensor = |shape: &str, offsets: &str| {
+        format!("{{\"a\": {{\"dtype\": \"F32\", \"shape\": {shape}, \"data_offsets\": {offsets}}}}}")
+    };
+    let max = u64::MAX;
+    // Tensors of 2^60 bytes up to the last byte that a u64 can name: their end overflows when the header's own
+    // length is added to it.
+    let step = 1_u64 << 60;
+    let huge: Vec<String> = (0..16)
+        .map(|i| {
+            let end = if i == 15 { max } else { (i + 1) * step };
+            let n = end - i * step;
+            format!(
+                "\"t{i}\": {{\"dtype\": \"U8\", \"shape\": [{n}], \"data_offsets\": [{}, {end}]}}",
+                i * step
+            )
+        })
+        .collect();
+    for (header, code_) in [
+        (String::new(), "weights-header"),
+        ("[]".to_owned(), "weights-header"),
+        ("{\"a\": 1}".to_owned(), "weights-header"),
+        (tensor("[2]", "[0, 4]"), "weights-header"),
+        (tensor("[1]", "[4, 8]"), "weights-header"),
+        (tensor("[1]", "[8, 4]"), "weights-header"),
+        (tensor("[1]", "[-4, 0]"), "weights-header"),
+        (tensor("[2]", "[0, 8]"), "weights-truncated"),
+        (tensor(&format!("[{max}, {max}]"), "[0, 4]"), "weights-header"),
+        (tensor("[1]", "[0, 4]").replace("F32", "F33"), "weights-header"),
+        (format!("{{{}}}", huge.join(",")), "weights-truncated"),
+        ("[".repeat(100_000), "weights-header"),
+    ] {
+        assert_eq!(code(read(file(&header, &[0; 4]))), code_, "{header:.80}");
+    }
+    assert_eq!(code(read(max.to_le_bytes().to_vec())), "weights-header");
+    assert_eq!(code(read([99_u64.to_le_bytes().as_slice(), b"{}"].concat())), "weights-truncated");
+    assert_eq!(code(read(file("{\"\u{0}", &[]))), "weights-header");
+    let not_utf8 = [&2_u64.to_le_bytes()[..], b"\xff\xff"].concat();
+    assert_eq!(code(read(not_utf8)), "weights-header");
+}
+
+/// A tiny configuration in which every optional tensor exists.
+fn small() -> Config {
+    released(json!({
+        "vocab_size": 5, "n_embd": 8, "block_size": 3, "n_head": 2, "n_kv_head": 1, "n_input_layers": 1,
+        "n_output_layers": 1, "hrm_H_layers": 1, "hrm_L_layers": 2, "eos_token_id": null,
+        "use_rotary": false, "bias": true, "use_swiglu": false
+    }))
+    .unwrap()
+}
+
+/// The tensors of `small`, as zeros in f16, changed by `edit`.
+fn small_weights(edit: impl FnOnce(&mut Vec<Raw>)) -> Weights {
+    let mut tensors = expected_tensors(&small())
+        .into_iter()
+        .map(|(name, shape)| {
+            let zeros = vec![0; 2 * shape.iter().product::<usize>()];
+            (name, "F16", shape, zeros)
+        })
+        .collect();
+    edit(&mut tensors);
+    read(raw_file(&tensors)).unwrap()
+}
+
+#[test]
+fn a_whole_model() {
+    let config = small();
+    let names: Vec<String> = expected_tensors(&config).into_iter().map(|(name, _)| name).collect();
+    for name in
+        ["wpe.weight", "hrm_core.L_level.layers.1.mlp.c_fc.bias", "output_blocks.0.attn.k_proj.weight"]
+    {
+        assert!(names.iter().any(|n| n == name), "{name}");
+    }
+    assert!(small_weights(|_| ()).check(&config).is_ok());
+    for (i, name) in names.iter().enumerate() {
+        let error = small_weights(|t| drop(t.remove(i))).check(&config).unwrap_err();
+        assert_eq!(error.code(), "tensor-missing");
+        assert!(error.to_string().contains(name), "{error}");
+    }
+    let extra =
+        small_weights(|t| t.push(("input_blocks.1.ln_1.weight".to_owned(), "F16", vec![8], vec![0; 16])));
+    assert_eq!(code(extra.check(&config)), "tensor-unexpected");
+    let integers = small_weights(|t| t[3].1 = "I16");
+    assert_eq!(code(integers.check(&config)), "tensor-type");
+}
+
+fn push_lm_head(tensors: &mut Vec<Raw>) {
+    let mut tensor = tensors[0].clone();
+    tensor.0 = "lm_head.weight".to_owned();
+    tensors.push(tensor);
+}
+
+#[test]
+fn tied_names() {
+    let config = small();
+    let other_name = small_weights(|t| t[0].0 = "lm_head.weight".to_owned());
+    assert_eq!(other_name.resolve_tied(&config).unwrap().name, "lm_head.weight");
+    assert!(other_name.check(&config).is_ok());
+    let both = small_weights(push_lm_head);
+    assert_eq!(both.resolve_tied(&config).unwrap().name, "wte.weight");
+    assert!(both.check(&config).is_ok());
+    let differing = small_weights(|t| {
+        push_lm_head(t);
+        t[0].3[7] = 1;
+    });
+    assert_eq!(code(differing.check(&config)), "tied-tensors-differ");
+    // Equal bytes of another type are other numbers.
+    let other_type = small_weights(|t| {
+        push_lm_head(t);
+        t[0].1 = "BF16";
+    });
+    assert_eq!(code(other_type.resolve_tied(&config)), "tied-tensors-differ");
+}

@@ -1,0 +1,116 @@
+//! Exit codes, and the one line that says what went wrong.
+//!
+//! 0: done, also when the reader of a pipe went away. 1: it failed. 2: the command asked for something
+//! that cannot be (a bad flag, a bad value). 130: ended by Ctrl-C.
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use fathom_engine::Error;
+
+use crate::output;
+
+/// The exit code of a run that Ctrl-C ended.
+pub const INTERRUPTED: u8 = 130;
+
+const FAILURE: u8 = 1;
+const USAGE: u8 = 2;
+
+/// A command that cannot be carried out as it was given: exit code 2.
+#[derive(Debug)]
+pub struct Usage(pub String);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// Shorthand for an error of the kind [`Usage`].
+pub fn usage(message: impl Into<String>) -> anyhow::Error {
+    anyhow::Error::new(Usage(message.into()))
+}
+
+/// Prints the error on one line and gives the exit code; silent where a pipe was closed.
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    if is_closed_pipe(error) {
+        return ExitCode::SUCCESS;
+    }
+    line(&format!("{error:#}"));
+    ExitCode::from(if is_usage(error) { USAGE } else { FAILURE })
+}
+
+/// What clap found wrong with the command line, or the help or version it was asked for.
+pub fn report_parsing(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        let _closed_pipe_is_no_error = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let text = error.render().to_string();
+    line(&one_line(&text));
+    ExitCode::from(USAGE)
+}
+
+/// The first paragraph, and the tip where it says which word was meant.
+fn one_line(text: &str) -> String {
+    let mut paragraphs = text.split("\n\n").map(|p| p.split_whitespace().collect::<Vec<_>>().join(" "));
+    let mut line = paragraphs.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    for tip in paragraphs.filter(|p| p.starts_with("tip: ") && p.contains("similar")) {
+        line.push_str("; ");
+        line.push_str(tip.trim_start_matches("tip: "));
+    }
+    line
+}
+
+fn line(message: &str) {
+    output::note(&format!("error: {}", message.replace('\n', " ")));
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        let json = cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
+        kind.or(json) == Some(io::ErrorKind::BrokenPipe)
+    })
+}
+
+fn is_usage(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.is::<Usage>()
+            || matches!(
+                cause.downcast_ref::<Error>(),
+                Some(
+                    Error::DepthZero { .. }
+                        | Error::DepthTooLarge { .. }
+                        | Error::DepthFloorAboveCap { .. }
+                        | Error::Sampling { .. }
+                        | Error::TokenOutOfRange { .. }
+                        | Error::EmptyPrompt
+                        | Error::UnknownText { .. }
+                )
+            )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_pipe_is_found_behind_its_context() {
+        let closed =
+            anyhow::Error::new(io::Error::from(io::ErrorKind::BrokenPipe)).context("standard output");
+        assert!(is_closed_pipe(&closed));
+        assert!(!is_closed_pipe(&usage("no prompt")));
+    }
+
+    #[test]
+    fn values_that_cannot_be_are_usage() {
+        assert!(is_usage(&usage("no prompt").context("fathom run")));
+        assert!(is_usage(&anyhow::Error::new(Error::TokenOutOfRange { token: 9, vocab_size: 4 })));
+        assert!(!is_usage(&anyhow::anyhow!("the disk is full")));
+    }
+}

@@ -1,0 +1,121 @@
+//! `fathom forward`: one forward of a whole prompt with nothing cached, for looking inside and for
+//! comparing with other implementations.
+
+use std::cmp::Ordering;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use fathom_engine::{Forward, Model, Positions};
+use serde::Serialize;
+
+use crate::cli::{Common, ForwardArgs};
+use crate::loading::{self, Source};
+use crate::output;
+use crate::paint::Paint;
+
+/// How many of the likeliest tokens people are shown.
+const N_SHOWN: usize = 5;
+
+/// `q` is `[q_halt, q_continue]` of every computed step, before the bias.
+#[derive(Serialize)]
+struct ForwardObject<'a> {
+    n_tokens: usize,
+    depth: u32,
+    steps_taken: u32,
+    halted_by: String,
+    q: &'a [[f32; 2]],
+    logits: Logits<'a>,
+    device: String,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Logits<'a> {
+    Last(&'a [f32]),
+    All(&'a [Vec<f32>]),
+}
+
+/// Carries out `fathom forward`.
+pub fn forward(common: &Common, args: ForwardArgs) -> anyhow::Result<ExitCode> {
+    let depth = args.depth.resolve()?;
+    let paint = Paint::resolve(common.color, output::stdout_is_terminal());
+    let model = loading::open_model(&Source::resolve(args.model), common)?;
+    let tokens = &args.tokens.0;
+    let positions = if args.all { Positions::All } else { Positions::Last };
+    let forward = pollster::block_on(fathom_engine::forward(&model, tokens, &depth, positions))?;
+    let last = forward.logits.last().map(Vec::as_slice).unwrap_or_default();
+    let mut out = io::stdout().lock();
+    if args.json {
+        let object = ForwardObject {
+            n_tokens: tokens.len(),
+            depth: forward.depth,
+            steps_taken: forward.steps_taken,
+            halted_by: forward.halted_by.to_string(),
+            q: &forward.q,
+            logits: if args.all { Logits::All(&forward.logits) } else { Logits::Last(last) },
+            device: model.device().name(),
+        };
+        output::json_line(&mut out, &object)?;
+    } else {
+        summary(&mut out, &model, tokens.len(), &forward, last, paint)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn summary(
+    out: &mut impl Write,
+    model: &Model,
+    n_tokens: usize,
+    forward: &Forward,
+    logits: &[f32],
+    paint: Paint,
+) -> io::Result<()> {
+    let deepest = model.config().hrm_max_steps as u32;
+    let depth = paint.depth(forward.depth, deepest, format!(" {} ", forward.depth));
+    let ended_by = match forward.halted_by.to_string().as_str() {
+        "test" => "halted by its own test",
+        "cap" => "ended by the cap",
+        _ => "forced",
+    };
+    writeln!(out, "tokens       {n_tokens}")?;
+    writeln!(out, "depth       {depth}{ended_by}, steps_taken {}", forward.steps_taken)?;
+    if let Some([q_halt, q_continue]) = forward.q.last() {
+        writeln!(out, "last step    q_halt {q_halt:.4}, q_continue {q_continue:.4}")?;
+    }
+    writeln!(out, "device       {}", model.device().name())?;
+    writeln!(out, "likeliest")?;
+    for (token, probability) in likeliest(logits) {
+        let name = loading::token_name(model, token);
+        writeln!(
+            out,
+            "  {:>5.1} %  {} {}",
+            probability * 100.0,
+            paint.strong(name),
+            paint.faint(format!("({token})"))
+        )?;
+    }
+    out.flush()
+}
+
+/// The first tokens by probability, which is taken over the whole vocabulary.
+fn likeliest(logits: &[f32]) -> Vec<(u32, f32)> {
+    let greatest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f32 = logits.iter().map(|logit| (logit - greatest).exp()).sum();
+    let mut order: Vec<(u32, f32)> =
+        (0..).zip(logits.iter().map(|logit| (logit - greatest).exp() / sum)).collect();
+    order.sort_by(|a, b| b.1.partial_cmp(&a.1).unwrap_or(Ordering::Equal));
+    order.truncate(N_SHOWN);
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_likeliest_come_first() {
+        let found = likeliest(&[0.0, 2.0, -1.0, 1.0, 0.5, 0.2, 0.1]);
+        assert_eq!(found.iter().map(|f| f.0).collect::<Vec<_>>(), [1, 3, 4, 5, 6]);
+        assert!((found[0].1 - 0.4782).abs() < 1e-3, "{found:?}");
+    }
+}

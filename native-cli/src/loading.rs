@@ -1,0 +1,162 @@
+//! From what the command line names to a model on a device, with a bar for what takes long.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use fathom_engine::{Device, DeviceRequest, Model, ModelFiles, Progress};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::beads;
+use crate::cli::Common;
+use crate::failure::usage;
+use crate::output;
+
+/// Where a model comes from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// The one inside this program.
+    BuiltIn,
+    /// A folder with config.json and model.safetensors.
+    Folder(PathBuf),
+}
+
+impl Source {
+    /// `-m DIR`, or the built-in model without it.
+    pub fn resolve(folder: Option<PathBuf>) -> Source {
+        folder.map_or(Source::BuiltIn, Source::Folder)
+    }
+
+    fn read(&self, bar: &mut LoadBar) -> anyhow::Result<ModelFiles> {
+        match self {
+            Source::BuiltIn => Ok(ModelFiles {
+                config: beads::CONFIG.to_owned(),
+                weights: vec![("built-in model.safetensors".to_owned(), beads::WEIGHTS.into())],
+                tokenizer: Some(beads::TOKENIZER.to_vec()),
+                name: "beads (built in)".to_owned(),
+            }),
+            Source::Folder(folder) => read_folder(folder, bar),
+        }
+    }
+}
+
+fn read_folder(folder: &Path, bar: &mut LoadBar) -> anyhow::Result<ModelFiles> {
+    if !folder.is_dir() {
+        let found = if folder.exists() { "a file" } else { "nothing there" };
+        anyhow::bail!(
+            "--model {}: expected a folder with config.json and model.safetensors, found {found}",
+            folder.display()
+        );
+    }
+    Ok(ModelFiles::read_folder(folder, &mut |progress| bar.show(progress))?)
+}
+
+/// `--device` as the engine understands it.
+pub fn device_request(text: &str) -> anyhow::Result<DeviceRequest> {
+    text.parse().map_err(|error| usage(format!("--device {text}: {error}")))
+}
+
+/// The device that `--device` asks for; says so when `auto` found no GPU.
+pub fn open_device(common: &Common) -> anyhow::Result<Device> {
+    open_requested(&device_request(&common.device)?, common.quiet)
+}
+
+/// The same for one of several devices.
+pub fn open_requested(request: &DeviceRequest, quiet: bool) -> anyhow::Result<Device> {
+    let device = pollster::block_on(Device::open(request))?;
+    if let Some(why) = device.why().filter(|_| !quiet) {
+        output::note(why);
+    }
+    Ok(device)
+}
+
+/// The model on the device that the command line asks for.
+pub fn open_model(source: &Source, common: &Common) -> anyhow::Result<Arc<Model>> {
+    let mut bar = LoadBar::new(common.quiet);
+    let files = source.read(&mut bar)?;
+    let device = open_device(common)?;
+    load(&files, device, &mut bar)
+}
+
+/// The files of a model, for loading them on several devices.
+pub fn read_files(source: &Source, quiet: bool) -> anyhow::Result<ModelFiles> {
+    source.read(&mut LoadBar::new(quiet))
+}
+
+/// Puts a model's weights on a device.
+pub fn load(files: &ModelFiles, device: Device, bar: &mut LoadBar) -> anyhow::Result<Arc<Model>> {
+    let model = pollster::block_on(Model::load(files, device, &mut |progress| bar.show(progress)));
+    bar.clear();
+    Ok(model?)
+}
+
+/// The ids of a text, in the words of a model that has some.
+pub fn encode(model: &Model, text: &str) -> anyhow::Result<Vec<u32>> {
+    let Some(tokenizer) = model.tokenizer() else {
+        return Err(usage(format!(
+            "{}: no tokenizer.json beside the weights, and a vocabulary of {} is not GPT-2's: give token ids with --tokens",
+            model.name(),
+            model.config().vocab_size
+        )));
+    };
+    tokenizer.encode(text).context("the prompt")
+}
+
+/// A token as people read it: its text, `<end>` for the end token, else its id.
+pub fn token_name(model: &Model, id: u32) -> String {
+    let bytes = model.tokenizer().and_then(|tokenizer| tokenizer.token_bytes(id));
+    match bytes {
+        Some(bytes) if !bytes.is_empty() => output::visible(&String::from_utf8_lossy(&bytes)),
+        _ if is_end(model, id) => "<end>".to_owned(),
+        _ => format!("#{id}"),
+    }
+}
+
+fn is_end(model: &Model, id: u32) -> bool {
+    let of_tokenizer = model.tokenizer().and_then(|tokenizer| tokenizer.eos());
+    model.config().eos_token_id.or(of_tokenizer) == Some(id)
+}
+
+/// A bar on standard error, for terminals, from the moment that loading proves slow.
+pub struct LoadBar {
+    began: Instant,
+    wanted: bool,
+    bar: Option<ProgressBar>,
+}
+
+/// Shorter loads are over before a bar can be read.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+impl LoadBar {
+    /// Nothing to be seen yet.
+    pub fn new(quiet: bool) -> LoadBar {
+        LoadBar { began: Instant::now(), wanted: !quiet && output::stderr_is_terminal(), bar: None }
+    }
+
+    fn show(&mut self, progress: Progress) {
+        if !self.wanted || self.began.elapsed() < PATIENCE {
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(|| {
+            let style = ProgressStyle::with_template("{msg:<20} {bar:32} {bytes:>10} of {total_bytes}");
+            ProgressBar::new(progress.bytes_total)
+                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        });
+        bar.set_length(progress.bytes_total);
+        bar.set_position(progress.bytes_done);
+        bar.set_message(progress.phase);
+    }
+
+    fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for LoadBar {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}

@@ -1,0 +1,247 @@
+//! `fathom run`: a prompt, and the answer as it comes.
+
+use std::collections::hash_map::RandomState;
+use std::fs::{self, File};
+use std::hash::BuildHasher;
+use std::io::{self, BufWriter, IsTerminal, Read};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use fathom_engine::{DepthControl, GenerateOptions, Generator, Model, StepTrace, TokenEvent};
+use serde::Serialize;
+
+use crate::answer::{Answer, Style, Tally};
+use crate::cli::{Common, RunArgs};
+use crate::failure::{INTERRUPTED, usage};
+use crate::interrupt::Graceful;
+use crate::loading::{self, Source};
+use crate::output::{self, thousandths};
+use crate::paint::Paint;
+use crate::prefixes;
+
+/// What to do, with nothing left to look up.
+struct Request {
+    prompt: Prompt,
+    source: Source,
+    paint: Paint,
+    json: bool,
+    quiet: bool,
+    task: Task,
+}
+
+enum Task {
+    Generate { options: GenerateOptions, trace: Option<PathBuf> },
+    Prefixes(DepthControl),
+}
+
+enum Prompt {
+    Text(String),
+    Tokens(Vec<u32>),
+}
+
+/// Carries out `fathom run`.
+pub fn run(common: &Common, args: RunArgs) -> anyhow::Result<ExitCode> {
+    let request = Request::resolve(common, args)?;
+    let model = loading::open_model(&request.source, common)?;
+    let tokens = match &request.prompt {
+        Prompt::Text(text) => loading::encode(&model, text)?,
+        Prompt::Tokens(ids) => ids.clone(),
+    };
+    match &request.task {
+        Task::Prefixes(depth) => prefixes::show(&model, &tokens, depth, request.paint, request.json),
+        Task::Generate { options, trace } => {
+            let generator = Generator::new(&model, &tokens, options.clone())?;
+            let trace = trace.as_deref().map(TraceFile::create).transpose()?;
+            generate(&request, &model, generator, options, trace)
+        }
+    }
+}
+
+impl Request {
+    fn resolve(common: &Common, args: RunArgs) -> anyhow::Result<Request> {
+        let depth = args.depth.resolve()?;
+        let task = if args.prefixes {
+            Task::Prefixes(depth)
+        } else {
+            let options = GenerateOptions {
+                n_tokens: args.n_tokens as usize,
+                sampling: args.sampling.resolve(RandomState::new().hash_one(())),
+                depth,
+                overflow: args.overflow.into(),
+                stop: args.stop,
+                ignore_eos: args.ignore_eos,
+                trace: args.trace.is_some(),
+            };
+            Task::Generate { options, trace: args.trace }
+        };
+        Ok(Request {
+            prompt: Prompt::resolve(args.prompt, args.file, args.tokens.map(|list| list.0))?,
+            source: Source::resolve(args.model),
+            paint: Paint::resolve(common.color, output::stdout_is_terminal()),
+            json: args.json,
+            quiet: common.quiet,
+            task,
+        })
+    }
+}
+
+impl Prompt {
+    fn resolve(text: Option<String>, file: Option<PathBuf>, ids: Option<Vec<u32>>) -> anyhow::Result<Prompt> {
+        if let Some(ids) = ids {
+            return Ok(Prompt::Tokens(ids));
+        }
+        let text = match (text, file) {
+            (Some(text), _) => text,
+            (None, Some(file)) => {
+                let bytes = fs::read(&file).with_context(|| format!("--file {}", file.display()))?;
+                prompt_text(bytes).with_context(|| format!("--file {}", file.display()))?
+            }
+            (None, None) if io::stdin().is_terminal() => {
+                return Err(usage(
+                    "no prompt: give one, as in fathom run \"7+5-3*4=\", or -f FILE, or pipe one in",
+                ));
+            }
+            (None, None) => {
+                let mut bytes = Vec::new();
+                io::stdin().lock().read_to_end(&mut bytes).context("standard input")?;
+                prompt_text(bytes).context("standard input")?
+            }
+        };
+        if text.is_empty() { Err(usage("the prompt is empty")) } else { Ok(Prompt::Text(text)) }
+    }
+}
+
+/// The line break that ends a text file is not part of the prompt.
+fn prompt_text(bytes: Vec<u8>) -> anyhow::Result<String> {
+    let mut text = String::from_utf8(bytes).context("expected a text in UTF-8")?;
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    Ok(text)
+}
+
+fn generate(
+    request: &Request,
+    model: &Arc<Model>,
+    mut generator: Generator,
+    options: &GenerateOptions,
+    mut trace: Option<TraceFile>,
+) -> anyhow::Result<ExitCode> {
+    let graceful = Graceful::begin();
+    let mut tally = Tally::begin();
+    let mut answer = if request.json {
+        Answer::json()
+    } else {
+        Answer::text(Style {
+            paint: request.paint,
+            deepest: model.config().hrm_max_steps as u32,
+            ids_for_text: model.tokenizer().is_none(),
+        })
+    };
+    while !graceful.asked() {
+        let event = match pollster::block_on(generator.next(None)) {
+            Ok(Some(event)) => event,
+            Ok(None) => break,
+            Err(error) => {
+                answer.end_line()?;
+                return Err(error.into());
+            }
+        };
+        tally.count(&event);
+        if let Some(trace) = &mut trace {
+            trace.write(&event)?;
+        }
+        answer.token(&event)?;
+        if let Some(sentence) = generator.overflowed().filter(|_| !request.quiet) {
+            if output::stdout_is_terminal() {
+                answer.end_line()?;
+            }
+            output::note(sentence);
+        }
+    }
+    let done = generator.done().map_or_else(|| "interrupted".to_owned(), |reason| reason.to_string());
+    answer.finish(&generator.rest(), &done, &tally, &model.device().name())?;
+    if !request.quiet && !request.json {
+        output::note(&summary(&tally, &done, model, options));
+    }
+    Ok(if generator.done().is_none() { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
+}
+
+fn summary(tally: &Tally, done: &str, model: &Model, options: &GenerateOptions) -> String {
+    let words = if tally.n_tokens == 1 { "token" } else { "tokens" };
+    let mut parts = vec![
+        format!("{} {words}", tally.n_tokens),
+        format!("depth {:.1} on average, {} at most", tally.mean_depth(), tally.deepest),
+        format!("{:.1} tokens/s", tally.tokens_per_s()),
+        model.device().name(),
+    ];
+    match done {
+        "end" => {}
+        "length" => parts.push(format!("cut at -n {}", options.n_tokens)),
+        "stop" => parts.push("stopped at a --stop text".to_owned()),
+        "context" => parts.push(format!("the window of {} is full", model.config().block_size)),
+        _ => parts.push("interrupted".to_owned()),
+    }
+    if options.sampling.temperature > 0.0 {
+        parts.push(format!("seed {}", options.sampling.seed));
+    }
+    parts.join(" · ")
+}
+
+/// `--trace`: JSON lines, a token each.
+struct TraceFile {
+    file: BufWriter<File>,
+}
+
+#[derive(Serialize)]
+struct TraceLine<'a> {
+    token: u32,
+    text: &'a str,
+    depth: u32,
+    steps_taken: u32,
+    halted_by: String,
+    q_halt: f32,
+    q_continue: f32,
+    ms: f64,
+    steps: &'a [StepTrace],
+}
+
+impl TraceFile {
+    fn create(path: &Path) -> anyhow::Result<TraceFile> {
+        let file = File::create(path).with_context(|| format!("--trace {}", path.display()))?;
+        Ok(TraceFile { file: BufWriter::new(file) })
+    }
+
+    fn write(&mut self, event: &TokenEvent) -> anyhow::Result<()> {
+        let line = TraceLine {
+            token: event.token,
+            text: &event.text,
+            depth: event.depth,
+            steps_taken: event.steps_taken,
+            halted_by: event.halted_by.to_string(),
+            q_halt: event.q_halt,
+            q_continue: event.q_continue,
+            ms: thousandths(event.ms),
+            steps: event.trace.as_deref().unwrap_or_default(),
+        };
+        output::json_line(&mut self.file, &line).context("--trace")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_break_at_the_end_of_a_file_goes() {
+        for (bytes, text) in [("1+2=\n", "1+2="), ("1+2=\r\n", "1+2="), ("a\n\n", "a\n"), ("a", "a")] {
+            assert_eq!(prompt_text(bytes.into()).ok().as_deref(), Some(text));
+        }
+        assert!(prompt_text(vec![0xff]).is_err());
+    }
+}

@@ -1,0 +1,110 @@
+//! Models of a given form with random weights, made in memory: for timing, where only the shapes matter.
+
+use std::collections::HashMap;
+
+use anyhow::Context;
+use fathom_engine::{Config, ModelFiles};
+use safetensors::tensor::{Dtype, TensorView, serialize};
+
+use crate::cli::Form;
+
+/// The released CosmicFish-HRM.
+const COSMICFISH_HRM: &str = r#"{
+  "model_type": "cosmicfish_hrm",
+  "vocab_size": 50304, "n_embd": 448, "block_size": 512,
+  "n_input_layers": 6, "n_output_layers": 6, "n_head": 8, "n_kv_head": 4,
+  "hrm_H_layers": 4, "hrm_L_layers": 4, "hrm_H_cycles": 2, "hrm_L_cycles": 2, "hrm_max_steps": 16,
+  "bias": false, "use_rotary": true, "use_gqa": true, "use_swiglu": true, "eps": 1e-05
+}"#;
+
+/// The deviation that the authors' code initialises with.
+const DEVIATION: f32 = 0.02;
+
+/// The files of a model of this form: f32 weights drawn from a seed, norms at one.
+pub fn model(form: Form, seed: u64) -> anyhow::Result<ModelFiles> {
+    let (name, config_text) = match form {
+        Form::CosmicfishHrm => ("cosmicfish-hrm (random weights)", COSMICFISH_HRM),
+    };
+    let config = Config::from_json(config_text, "the built-in configuration")?;
+    let mut random = Random::new(seed);
+    let drawn: Vec<(String, Vec<usize>, Vec<u8>)> = fathom_engine::expected_tensors(&config)
+        .into_iter()
+        .map(|(name, shape)| {
+            let bytes = values(&name, shape.iter().product(), &mut random);
+            (name, shape, bytes)
+        })
+        .collect();
+    let views = drawn.iter().map(|(name, shape, bytes)| {
+        TensorView::new(Dtype::F32, shape.clone(), bytes).map(|view| (name.as_str(), view))
+    });
+    let views = views.collect::<Result<Vec<_>, _>>().context("random weights")?;
+    let file = serialize(views, None::<HashMap<String, String>>).context("random weights")?;
+    Ok(ModelFiles {
+        config: config_text.to_owned(),
+        weights: vec![("random weights".to_owned(), file.into())],
+        tokenizer: None,
+        name: name.to_owned(),
+    })
+}
+
+fn values(name: &str, n: usize, random: &mut Random) -> Vec<u8> {
+    let is_norm =
+        name.ends_with("ln_1.weight") || name.ends_with("ln_2.weight") || name.ends_with("ln_f.weight");
+    let mut bytes = Vec::with_capacity(4 * n);
+    for _ in 0..n {
+        let value = if is_norm { 1.0 } else { DEVIATION * random.normal() };
+        bytes.extend_from_slice(&value.to_le_bytes());
+    }
+    bytes
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014): a few lines, and the same on every machine.
+pub struct Random {
+    state: u64,
+}
+
+impl Random {
+    /// The same seed, the same numbers.
+    pub fn new(seed: u64) -> Random {
+        Random { state: seed }
+    }
+
+    /// All 64 bits are random.
+    pub fn bits(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// About normal, deviation one: the sum of four uniform numbers, which is all that timing needs and
+    /// quick for 83 million weights.
+    fn normal(&mut self) -> f32 {
+        let bits = self.bits();
+        let sum: u32 = (0..4).map(|i| (bits >> (16 * i)) as u32 & 0xffff).sum();
+        // Four uniform numbers on 0..65535: mean 131070, deviation 65536 / sqrt(3).
+        (sum as f32 - 131_070.0) * (1.732_050_8 / 65_536.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_of_splitmix64() {
+        let mut random = Random::new(0);
+        assert_eq!(random.bits(), 0xe220_a839_7b1d_cdaf);
+        assert_eq!(random.bits(), 0x6e78_9e6a_a1b9_65f4);
+    }
+
+    #[test]
+    fn mean_0_and_deviation_1() {
+        let mut random = Random::new(1);
+        let n = 100_000;
+        let drawn: Vec<f64> = (0..n).map(|_| f64::from(random.normal())).collect();
+        let mean = drawn.iter().sum::<f64>() / n as f64;
+        let variance = drawn.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n as f64;
+        assert!(mean.abs() < 0.01 && (variance - 1.0).abs() < 0.02, "{mean} {variance}");
+    }
+}

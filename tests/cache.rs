@@ -1,0 +1,251 @@
+//! Cached equals uncached, and a batch equals its parts: the same depths, the same tokens, the same bits.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::sync::{Arc, OnceLock};
+
+use fathom_engine::{
+    Batch, DepthControl, DeviceRequest, GenerateOptions, Generator, Model, Overflow, Positions, Prefix, Read,
+    Reading, Sampling, Session, TokenEvent, forward, prefixes,
+};
+use fathom_tests::{DEVICES, Random, Switches, load, random_model};
+use pollster::block_on;
+use proptest::prelude::*;
+
+/// A model for each device, switches and seed, loaded once.
+fn model(request: &DeviceRequest, switches: usize, seed: u64) -> Arc<Model> {
+    static MODELS: [[[OnceLock<Arc<Model>>; 3]; 4]; 2] =
+        [const { [const { [const { OnceLock::new() }; 3] }; 4] }; 2];
+    let device = usize::from(*request == DeviceRequest::Cpu);
+    let cell = &MODELS[device][switches][seed as usize];
+    Arc::clone(cell.get_or_init(|| load(&random_model(&Switches::ALL[switches].config(), seed), request)))
+}
+
+/// Some control that a model of so many steps can obey.
+fn depth_control(random: &mut Random, max_steps: usize) -> DepthControl {
+    let depth = |random: &mut Random| Some(1 + random.below(max_steps) as u32);
+    match random.below(6) {
+        0 => DepthControl::default(),
+        1 => DepthControl { forced: depth(random), ..DepthControl::default() },
+        2 => DepthControl { cap: depth(random), ..DepthControl::default() },
+        3 => DepthControl { floor: depth(random), halt_bias: Some(3.0), ..DepthControl::default() },
+        _ => DepthControl { halt_bias: Some(2.0 * random.unit()), ..DepthControl::default() },
+    }
+}
+
+fn tokens(random: &mut Random, n: usize) -> Vec<u32> {
+    (0..n).map(|_| random.below(40) as u32).collect()
+}
+
+fn read<'a>(sequence: usize, tokens: &'a [u32], depth: &DepthControl) -> Read<'a> {
+    Read { sequence, tokens, depth: *depth, sampling: Sampling::default(), place: 0 }
+}
+
+fn bits(rows: &[Vec<f32>]) -> Vec<Vec<u32>> {
+    rows.iter().map(|row| row.iter().map(|x| x.to_bits()).collect()).collect()
+}
+
+/// A context as a new session reads it: the reading, the last logits, the halting values of all steps.
+fn alone(
+    model: &Arc<Model>,
+    tokens: &[u32],
+    depth: &DepthControl,
+) -> (Reading, Vec<Vec<u32>>, Vec<[u32; 2]>) {
+    let mut session = Session::new(model, 1, tokens.len()).expect("a session");
+    seen(&mut session, 0, tokens, depth)
+}
+
+fn seen(
+    session: &mut Session,
+    sequence: usize,
+    tokens: &[u32],
+    depth: &DepthControl,
+) -> (Reading, Vec<Vec<u32>>, Vec<[u32; 2]>) {
+    let reading = block_on(session.read(&[read(sequence, tokens, depth)])).expect("a reading").remove(0);
+    let last = tokens.len() - 1;
+    let logits = block_on(session.logits(sequence, reading.depth, last..last + 1)).expect("logits");
+    let q = block_on(session.halting_values(sequence, reading.depth)).expect("halting values");
+    (reading, bits(&logits), q.iter().map(|q| q.map(f32::to_bits)).collect())
+}
+
+/// A context grows in random pieces, is cut back, goes on differently, under changing controls: at each point it
+/// is what a new session makes of it.
+fn any_history(request: &DeviceRequest, switches: usize, seed: u64, history: u64) {
+    let model = model(request, switches, seed);
+    let mut random = Random(history);
+    let max_steps = model.config().hrm_max_steps;
+    let mut session = Session::new(&model, 1, 48).expect("a session");
+    let mut context = vec![];
+    for _ in 0..6 {
+        if random.below(4) == 0 {
+            context.truncate(random.below(context.len() + 1));
+        }
+        let more = 1 + if random.below(3) == 0 { random.below(12) } else { 0 };
+        let more = tokens(&mut random, more);
+        context.extend(more);
+        context.truncate(48);
+        let depth = depth_control(&mut random, max_steps);
+        let cached = seen(&mut session, 0, &context, &depth);
+        let uncached = alone(&model, &context, &depth);
+        assert_eq!(
+            cached,
+            uncached,
+            "{request:?} {switches} {seed} {history}: {} tokens, {depth:?}",
+            context.len()
+        );
+        let found = block_on(forward(&model, &context, &depth, Positions::All)).expect("a forward");
+        assert_eq!(found.depth, cached.0.depth);
+        assert_eq!(bits(&found.logits[context.len() - 1..]), cached.1);
+    }
+}
+
+/// Contexts of several lengths and controls at once, two rounds of them.
+fn any_batch(request: &DeviceRequest, switches: usize, seed: u64, history: u64) {
+    let model = model(request, switches, seed);
+    let mut random = Random(history);
+    let n_sequences = 2 + random.below(4);
+    let mut session = Session::new(&model, n_sequences, 48).expect("a session");
+    let mut contexts: Vec<Vec<u32>> = (0..n_sequences).map(|_| vec![]).collect();
+    for _ in 0..3 {
+        let depths: Vec<_> =
+            (0..n_sequences).map(|_| depth_control(&mut random, model.config().hrm_max_steps)).collect();
+        // Not always all of them, and not in order.
+        let mut chosen: Vec<usize> = (0..n_sequences).filter(|_| random.below(4) > 0).collect();
+        if random.below(2) == 0 {
+            chosen.reverse();
+        }
+        for &i in &chosen {
+            let n = 1 + random.below(9);
+            contexts[i].extend(tokens(&mut random, n));
+        }
+        let reads: Vec<_> = chosen.iter().map(|&i| read(i, &contexts[i], &depths[i])).collect();
+        let readings = block_on(session.read(&reads)).expect("readings");
+        for (&i, reading) in chosen.iter().zip(readings) {
+            let (alone, logits, q) = alone(&model, &contexts[i], &depths[i]);
+            assert_eq!(
+                reading, alone,
+                "{request:?} {switches} {seed} {history}: sequence {i} of {n_sequences}"
+            );
+            let last = contexts[i].len() - 1;
+            let found = block_on(session.logits(i, reading.depth, last..last + 1)).expect("logits");
+            assert_eq!(bits(&found), logits);
+            let found = block_on(session.halting_values(i, reading.depth)).expect("halting values");
+            assert_eq!(found.iter().map(|q| q.map(f32::to_bits)).collect::<Vec<_>>(), q);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn cached_equals_uncached_on_the_cpu(switches in 0usize..4, seed in 0u64..3, history: u64) {
+        any_history(&DeviceRequest::Cpu, switches, seed, history);
+    }
+
+    #[test]
+    fn a_batch_equals_its_parts_on_the_cpu(switches in 0usize..4, seed in 0u64..3, history: u64) {
+        any_batch(&DeviceRequest::Cpu, switches, seed, history);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn cached_equals_uncached_on_the_gpu(switches in 0usize..4, seed in 0u64..3, history: u64) {
+        any_history(&DeviceRequest::Gpu, switches, seed, history);
+    }
+
+    #[test]
+    fn a_batch_equals_its_parts_on_the_gpu(switches in 0usize..4, seed in 0u64..3, history: u64) {
+        any_batch(&DeviceRequest::Gpu, switches, seed, history);
+    }
+}
+
+#[test]
+fn every_prefix_at_once_is_each_one_alone() {
+    for request in &DEVICES {
+        for switches in 0..4 {
+            let model = model(request, switches, 1);
+            let mut random = Random(switches as u64);
+            let context = tokens(&mut random, 21);
+            for bias in [-1.0, 0.0, 0.35, 1.0] {
+                let depth = DepthControl { halt_bias: Some(bias), ..DepthControl::default() };
+                let together = block_on(prefixes(&model, &context, &depth)).expect("prefixes");
+                // The same when the context was there in part.
+                let mut session = Session::new(&model, 1, 21).expect("a session");
+                block_on(session.prefixes(0, &context[..13], &depth, 0)).expect("prefixes");
+                let later = block_on(session.prefixes(0, &context, &depth, 13)).expect("prefixes");
+                assert_eq!(later, together[13..]);
+                for (i, prefix) in together.iter().enumerate() {
+                    let (reading, ..) = alone(&model, &context[..=i], &depth);
+                    let Reading { depth, halted_by, q, token } = reading;
+                    let steps_taken = halted_by.steps_taken(depth);
+                    assert_eq!(
+                        *prefix,
+                        Prefix { depth, halted_by, steps_taken, q, token },
+                        "{request:?} {i}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn options(n_tokens: usize, overflow: Overflow, seed: u64) -> GenerateOptions {
+    let sampling = Sampling { temperature: 0.9, top_k: 12, repeat_penalty: 1.1, seed, ..Sampling::default() };
+    GenerateOptions {
+        n_tokens,
+        sampling,
+        depth: DepthControl::default(),
+        overflow,
+        stop: vec![],
+        ignore_eos: true,
+        trace: false,
+    }
+}
+
+fn essence(event: &TokenEvent) -> (u32, u32, u32, u32) {
+    (event.token, event.depth, event.q_halt.to_bits(), event.q_continue.to_bits())
+}
+
+/// Sampled answers, past the window in each way, and ones that end before others.
+#[test]
+fn answers_in_a_batch_are_those_that_come_alone() {
+    for request in &DEVICES {
+        let model = model(request, 0, 2);
+        let mut random = Random(5);
+        let prompts: Vec<(Vec<u32>, GenerateOptions)> = [
+            (40, 14, Overflow::Recompute),
+            (3, 9, Overflow::Stop),
+            (44, 20, Overflow::Slide),
+            (47, 20, Overflow::Stop),
+        ]
+        .into_iter()
+        .map(|(n, n_tokens, overflow)| (tokens(&mut random, n), options(n_tokens, overflow, n as u64)))
+        .collect();
+        let alone: Vec<Vec<_>> = prompts
+            .iter()
+            .map(|(prompt, options)| {
+                let mut generator = Generator::new(&model, prompt, options.clone()).expect("a generator");
+                std::iter::from_fn(|| block_on(generator.next(None)).expect("a token"))
+                    .map(|event| essence(&event))
+                    .collect()
+            })
+            .collect();
+        assert_eq!(alone.iter().map(Vec::len).collect::<Vec<_>>(), [14, 9, 20, 2], "{request:?}");
+        let mut batch = Batch::new(&model, prompts).expect("a batch");
+        let mut together: Vec<Vec<_>> = vec![vec![]; 4];
+        loop {
+            let events = block_on(batch.next()).expect("tokens");
+            if events.iter().all(Option::is_none) {
+                break;
+            }
+            for (answer, event) in together.iter_mut().zip(&events) {
+                answer.extend(event.as_ref().map(essence));
+            }
+        }
+        assert_eq!(together, alone, "{request:?}");
+    }
+}

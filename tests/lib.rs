@@ -1,0 +1,169 @@
+//! What the tests share: golden cases, devices, small random models.
+
+// A test says what went wrong by panicking.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "golden/forms.rs"]
+pub mod forms;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use fathom_engine::{Config, Device, DeviceRequest, Model, ModelFiles, expected_tensors};
+use pollster::block_on;
+use safetensors::tensor::{Dtype, TensorView};
+
+/// The two devices that every test of numbers runs on. A machine without an adapter fails.
+pub const DEVICES: [DeviceRequest; 2] = [DeviceRequest::Gpu, DeviceRequest::Cpu];
+
+/// Opens a device; there must be one.
+pub fn open(request: &DeviceRequest) -> Device {
+    match block_on(Device::open(request)) {
+        Ok(device) => device,
+        Err(error) => panic!("{error}; on Debian: apt-get install mesa-vulkan-drivers"),
+    }
+}
+
+/// Puts a model on a device.
+pub fn load(files: &ModelFiles, request: &DeviceRequest) -> Arc<Model> {
+    load_on(files, open(request))
+}
+
+/// The same, for a device that is open.
+pub fn load_on(files: &ModelFiles, device: Device) -> Arc<Model> {
+    block_on(Model::load(files, device, &mut |_| ())).expect("a model that loads")
+}
+
+/// Reads the folder of a golden case; what has to be written is written into a temporary folder.
+pub fn golden(case: &str) -> ModelFiles {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let folder = forms::model_folder(case, scratch.path()).expect("a golden case");
+    ModelFiles::read_folder(&folder, &mut |_| ()).expect("a model's folder")
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014).
+#[derive(Debug, Clone)]
+pub struct Random(pub u64);
+
+impl Random {
+    /// 64 random bits.
+    pub fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Below `n`.
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.bits() % n as u64) as usize
+    }
+
+    /// On -1..1.
+    pub fn unit(&mut self) -> f32 {
+        (self.bits() >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    }
+}
+
+/// The switches of a small random model.
+#[derive(Debug, Clone, Copy)]
+pub struct Switches {
+    /// `n_kv_head` below `n_head`.
+    pub use_gqa: bool,
+    /// RoPE or learned positions.
+    pub use_rotary: bool,
+    /// SwiGLU or GELU.
+    pub use_swiglu: bool,
+    /// Biases.
+    pub bias: bool,
+    /// Heads of that size.
+    pub head_dim: usize,
+    /// (layers, cycles) of H and of L.
+    pub levels: [(usize, usize); 2],
+    /// The most steps.
+    pub max_steps: usize,
+}
+
+impl Switches {
+    /// Several, so that every switch is seen in both positions.
+    pub const ALL: [Switches; 4] = [
+        Switches {
+            use_gqa: true,
+            use_rotary: true,
+            use_swiglu: true,
+            bias: false,
+            head_dim: 8,
+            levels: [(1, 2), (1, 2)],
+            max_steps: 6,
+        },
+        Switches {
+            use_gqa: false,
+            use_rotary: false,
+            use_swiglu: true,
+            bias: true,
+            head_dim: 6,
+            levels: [(2, 1), (1, 1)],
+            max_steps: 4,
+        },
+        Switches {
+            use_gqa: true,
+            use_rotary: true,
+            use_swiglu: false,
+            bias: true,
+            head_dim: 14,
+            levels: [(1, 1), (2, 1)],
+            max_steps: 16,
+        },
+        Switches {
+            use_gqa: false,
+            use_rotary: true,
+            use_swiglu: false,
+            bias: false,
+            head_dim: 24,
+            levels: [(1, 1), (1, 3)],
+            max_steps: 1,
+        },
+    ];
+
+    /// The `config.json`: 4 heads, a vocabulary of 40, a window of 48.
+    pub fn config(&self) -> String {
+        let [(h_layers, h_cycles), (l_layers, l_cycles)] = self.levels;
+        serde_json::json!({
+            "model_type": "cosmicfish_hrm", "vocab_size": 40, "n_embd": 4 * self.head_dim, "block_size": 48,
+            "n_input_layers": 1, "n_output_layers": 2, "n_head": 4,
+            "n_kv_head": if self.use_gqa { 2 } else { 4 },
+            "hrm_H_layers": h_layers, "hrm_L_layers": l_layers,
+            "hrm_H_cycles": h_cycles, "hrm_L_cycles": l_cycles, "hrm_max_steps": self.max_steps,
+            "bias": self.bias, "use_rotary": self.use_rotary, "use_gqa": self.use_gqa,
+            "use_swiglu": self.use_swiglu, "eps": 1e-5,
+        })
+        .to_string()
+    }
+}
+
+/// A model of that configuration with random weights.
+pub fn random_model(config: &str, seed: u64) -> ModelFiles {
+    let parsed = Config::from_json(config, "config.json").expect("a configuration");
+    let mut random = Random(seed);
+    let drawn: Vec<(String, Vec<usize>, Vec<u8>)> = expected_tensors(&parsed)
+        .into_iter()
+        .map(|(name, shape)| {
+            // Large enough for attention, gates and halting to differ from place to place.
+            let scale = if shape.len() == 1 { 0.5 } else { 1.5 / (shape[1] as f32).sqrt() };
+            let centre = if name.contains("ln_") { 1.0 } else { 0.0 };
+            let n = shape.iter().product::<usize>();
+            let bytes = (0..n).flat_map(|_| (centre + scale * random.unit()).to_le_bytes()).collect();
+            (name, shape, bytes)
+        })
+        .collect();
+    let views = drawn.iter().map(|(name, shape, bytes)| {
+        (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).expect("a tensor"))
+    });
+    let file = safetensors::serialize(views, None::<HashMap<String, String>>).expect("weights");
+    ModelFiles {
+        config: config.to_owned(),
+        weights: vec![("random.safetensors".to_owned(), file.into())],
+        tokenizer: None,
+        name: "random".to_owned(),
+    }
+}
