@@ -1,6 +1,9 @@
 //! Parses, validates and reflects every shader, so that a broken shader does not compile the
 //! crate and bindings are never typed twice. Writes `shaders.rs`: one `Shader` for each file.
 
+// A build script says what is wrong by panicking.
+#![allow(clippy::expect_used)]
+
 use std::fmt::Write as _;
 use std::path::Path;
 use std::{env, fs};
@@ -21,7 +24,6 @@ fn main() {
     paths.sort();
 
     let mut code = String::new();
-    let mut all = String::new();
     for path in &paths {
         let name = path.file_stem().and_then(|stem| stem.to_str()).expect("a shader's name");
         let source = fs::read_to_string(path).expect("a readable shader");
@@ -40,10 +42,7 @@ fn main() {
             reflect(name, path, &module)
         )
         .expect("writing to a string");
-        write!(all, "&{constant}, ").expect("writing to a string");
     }
-    writeln!(code, "/// Every shader of the folder, by name.\npub static ALL: &[&Shader] = &[{all}];")
-        .expect("writing to a string");
     let out = Path::new(&env::var("OUT_DIR").expect("set by cargo")).join("shaders.rs");
     fs::write(out, code).expect("a writable OUT_DIR");
 }
@@ -57,9 +56,7 @@ fn reflect(name: &str, path: &Path, module: &Module) -> String {
     let mut bindings = Vec::new();
     let mut params = String::new();
     let mut params_bytes = 0;
-    let mut workgroup_bytes = 0;
     for (_, variable) in module.global_variables.iter() {
-        let size = module.types[variable.ty].inner.size(module.to_ctx());
         match (variable.space, &variable.binding) {
             (AddressSpace::Storage { access }, Some(binding)) if binding.group == 0 => {
                 let access = if access.contains(StorageAccess::STORE) { "Write" } else { "Read" };
@@ -75,7 +72,7 @@ fn reflect(name: &str, path: &Path, module: &Module) -> String {
                     write!(params, "({name:?}, {}), ", member.offset).expect("writing to a string");
                 }
             }
-            (AddressSpace::WorkGroup, None) => workgroup_bytes += size,
+            (AddressSpace::WorkGroup, None) => {}
             _ => panic!(
                 "{}: only storage in group 0, parameters in group 1 and workgroup memory",
                 path.display()
@@ -94,7 +91,7 @@ fn reflect(name: &str, path: &Path, module: &Module) -> String {
         .collect();
     format!(
         "Shader {{ name: {name:?}, source: include_str!({:?}), bindings: &[{accesses}], params: &[{params}], \
-         params_bytes: {params_bytes}, overrides: &[{overrides}], workgroup_size: {}, workgroup_bytes: {workgroup_bytes} }}",
+         params_bytes: {params_bytes}, overrides: &[{overrides}], workgroup_size: {} }}",
         path.canonicalize().expect("a shader's path"),
         entry.workgroup_size.iter().product::<u32>(),
     )

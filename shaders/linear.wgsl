@@ -38,7 +38,8 @@ const NONE = 0xffffffffu;
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;       // [out_row + n_rows, n_out]
 @group(1) @binding(0) var<uniform> p: Params;
 
-var<workgroup> partial: array<mat2x4<f32>, 64>;
+var<workgroup> partial: array<mat2x4<f32>, 64u * ROWS>;      // [row, invocation]
+var<workgroup> partial_gate: array<mat2x4<f32>, 64u * ROWS>;
 
 // A step is live until its sequence has halted below it; the output stage once it has halted.
 fn live(i: u32) -> bool {
@@ -72,12 +73,21 @@ fn weights(o: u32, g: u32) -> mat2x4<f32> {
 }
 
 // The 8 lanes' accumulators of one output, folded in halves: 32, 16, 8 across lanes, 4, 2, 1 inside.
-fn fold(first: u32) -> f32 {
-    let a = (partial[first] + partial[first + 4u]) + (partial[first + 2u] + partial[first + 6u]);
-    let b = (partial[first + 1u] + partial[first + 5u]) + (partial[first + 3u] + partial[first + 7u]);
-    let m = a + b;
+fn fold(m: mat2x4<f32>) -> f32 {
     let v = m[0] + m[1];
     return (v.x + v.z) + (v.y + v.w);
+}
+
+fn fold_lanes(at: u32) -> f32 {
+    let a = (partial[at] + partial[at + 4u]) + (partial[at + 2u] + partial[at + 6u]);
+    let b = (partial[at + 1u] + partial[at + 5u]) + (partial[at + 3u] + partial[at + 7u]);
+    return fold(a + b);
+}
+
+fn fold_lanes_gate(at: u32) -> f32 {
+    let a = (partial_gate[at] + partial_gate[at + 4u]) + (partial_gate[at + 2u] + partial_gate[at + 6u]);
+    let b = (partial_gate[at + 1u] + partial_gate[at + 5u]) + (partial_gate[at + 3u] + partial_gate[at + 7u]);
+    return fold(a + b);
 }
 
 fn bias(o: u32) -> f32 {
@@ -134,27 +144,28 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
     }
     for (var r = 0u; r < ROWS; r++) {
-        partial[index] = acc[r];
-        workgroupBarrier();
-        var v = fold(index - lane) + bias(o_read);
-        workgroupBarrier();
-        if (EPILOGUE == 2u) {
-            v = gelu(v);
-        }
+        partial[64u * r + index] = acc[r];
         if (EPILOGUE == 3u) {
-            partial[index] = gate[r];
-            workgroupBarrier();
-            v = silu(v) * (fold(index - lane) + bias(p.n_out + o_read));
-            workgroupBarrier();
-        }
-        if (lane == 0u && o < p.n_out && first + r < p.n_rows) {
-            if (live(first + r)) {
-                let at = (p.out_row + first + r) * p.n_out + o;
-                if (EPILOGUE == 1u) {
-                    v += y[at];
-                }
-                y[at] = v;
-            }
+            partial_gate[64u * r + index] = gate[r];
         }
     }
+    workgroupBarrier();
+    // Of an output's 8 lanes, lane r finishes row r.
+    let row = first + lane;
+    if (lane >= ROWS || o >= p.n_out || row >= p.n_rows || !live(row)) {
+        return;
+    }
+    let from_lanes = 64u * lane + index - lane;
+    var v = fold_lanes(from_lanes) + bias(o);
+    if (EPILOGUE == 2u) {
+        v = gelu(v);
+    }
+    if (EPILOGUE == 3u) {
+        v = silu(v) * (fold_lanes_gate(from_lanes) + bias(p.n_out + o));
+    }
+    let at = (p.out_row + row) * p.n_out + o;
+    if (EPILOGUE == 1u) {
+        v += y[at];
+    }
+    y[at] = v;
 }

@@ -127,6 +127,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let first = lane * segment;
     let end = min(first + segment, p.n_vocab);
 
+    if (lane == 0u) {
+        atomicStore(&count, 0u);
+    }
+    workgroupBarrier();
+
     // The largest value, the lowest id on a tie; and whether all logits are finite.
     var best = LOWEST;
     var best_id = 0xffffffffu;

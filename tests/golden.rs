@@ -8,7 +8,8 @@
 use std::fs;
 
 use fathom_engine::{
-    DepthControl, DeviceRequest, GenerateOptions, Generator, Overflow, Positions, Sampling, forward, prefixes,
+    DepthControl, DeviceRequest, GenerateOptions, Generator, Overflow, Positions, Read, Sampling, Session,
+    forward, prefixes,
 };
 use fathom_tests::{forms, golden, load_on, open};
 use pollster::block_on;
@@ -69,17 +70,28 @@ fn all_cases(request: &DeviceRequest, poison: bool) {
         let q_count = expected.ints("prefix_q_count");
         let depth = DepthControl::default();
 
+        // Every prefix as generation reads it, one token more each time; and some by an uncached forward.
+        let mut session = Session::new(&model, 1, tokens.len()).expect(case);
         let mut q_at = 0;
         for n in 1..=tokens.len() {
             let what = format!("{case} on {name}, prefix of {n}");
-            let found = block_on(forward(&model, &tokens[..n], &depth, Positions::Last)).expect(&what);
-            assert_eq!(found.steps_taken, steps_taken[n - 1], "{what}");
-            worst = worst.max(close(&found.logits[0], &last_logits[n - 1], &what));
+            let read =
+                Read { sequence: 0, tokens: &tokens[..n], depth, sampling: Sampling::default(), place: 0 };
+            let found = block_on(session.read(&[read])).expect(&what).remove(0);
+            assert_eq!(found.halted_by.steps_taken(found.depth), steps_taken[n - 1], "{what}");
+            let logits = block_on(session.logits(0, found.depth, n - 1..n)).expect(&what);
+            worst = worst.max(close(&logits[0], &last_logits[n - 1], &what));
             if let (Some(q), Some(q_count)) = (&q, &q_count) {
                 let q = &q[q_at..][..q_count[n - 1] as usize];
                 q_at += q.len();
-                assert_eq!(found.q.len(), q.len(), "{what}");
-                close(found.q.as_flattened(), &q.concat(), &what);
+                let found = block_on(session.halting_values(0, found.depth)).expect(&what);
+                assert_eq!(found.len(), q.len(), "{what}");
+                close(found.as_flattened(), &q.concat(), &what);
+            }
+            if [1, tokens.len() / 2, tokens.len()].contains(&n) {
+                let found = block_on(forward(&model, &tokens[..n], &depth, Positions::Last)).expect(&what);
+                assert_eq!(found.steps_taken, steps_taken[n - 1], "{what}");
+                close(&found.logits[0], &last_logits[n - 1], &what);
             }
         }
         let batched = block_on(prefixes(&model, &tokens, &depth)).expect(case);

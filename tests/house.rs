@@ -82,6 +82,6 @@ fn files_stay_short() {
     }
     for entry in fs::read_dir(root().join("shaders")).expect("shaders/") {
         let path = entry.expect("an entry").path();
-        assert!(n_lines(&path) <= 240, "{} is too long", path.display());
+        assert!(n_lines(&path) <= 260, "{} is too long", path.display());
     }
 }

@@ -56,6 +56,8 @@ pub fn command() -> Command {
     assert!(program.is_file(), "{} is not there: cargo build -p fathom-cli", program.display());
     let mut command = Command::new(program);
     command.env_remove("NO_COLOR").env_remove("COLORTERM").env("TERM", "xterm-256color");
+    // Mesa's Vulkan layer complains on standard error where a session has none (containers).
+    command.env("XDG_RUNTIME_DIR", std::env::temp_dir());
     command
 }
 

@@ -85,6 +85,7 @@ impl Device {
             Kind::Gpu(gpu) => Memory::Gpu(gpu.buffer(label, n_bytes, id)?),
             Kind::Cpu => Memory::Cpu(cpu::buffer(label, n_bytes)?),
         };
+        #[allow(clippy::arc_with_non_send_sync)] // in a browser nothing leaves its thread
         let buffer = Buffer { inner: Arc::new(Inner { id, label: label.to_owned(), n_bytes, memory }) };
         if self.poisons.load(Ordering::Relaxed) {
             self.write(&buffer, 0, &f32::NAN.to_le_bytes().repeat((n_bytes / 4) as usize))?;

@@ -26,8 +26,6 @@ pub struct Shader {
     pub overrides: &'static [&'static str],
     /// Invocations in a workgroup.
     pub workgroup_size: u32,
-    /// Workgroup memory in bytes.
-    pub workgroup_bytes: u32,
 }
 
 include!(concat!(env!("OUT_DIR"), "/shaders.rs"));

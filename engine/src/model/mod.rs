@@ -55,6 +55,7 @@ impl Model {
             config.check_vocabulary(tokenizer.n_vocab())?;
         }
         let parameters = Parameters::load(&config, &weights, tokenizer.as_ref(), &device, progress)?;
+        #[allow(clippy::arc_with_non_send_sync)] // in a browser nothing leaves its thread
         Ok(Arc::new(Model { name: files.name.clone(), config, tokenizer, device, parameters }))
     }
 

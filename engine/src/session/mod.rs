@@ -10,6 +10,7 @@ mod read_out;
 mod submission;
 mod traced;
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use self::inputs::Inputs;
@@ -94,6 +95,8 @@ struct Halted {
     q: [f32; 2],
 }
 
+const NO_STEPS: RangeInclusive<u32> = RangeInclusive::new(1, 0);
+
 impl Session {
     /// Room for so many sequences of at most `capacity` positions.
     ///
@@ -156,7 +159,7 @@ impl Session {
             self.submit(pending, first + 1..=deepest, Kind::Answer).await?;
         }
         if pending.iter().any(|p| p.token.is_none()) {
-            self.submit(pending, 1..=0, Kind::Answer).await?;
+            self.submit(pending, NO_STEPS, Kind::Answer).await?;
         }
         Ok(())
     }

@@ -13,6 +13,8 @@ const MOST_PARAMS_BYTES: u64 = 64;
 
 /// The address of a shader's source. Not its name: tests run changed shaders.
 type ShaderKey = usize;
+/// Values of `override` constants.
+type Constants = Vec<(&'static str, u32)>;
 
 /// A call, ready to be dispatched.
 pub struct Bound {
@@ -27,7 +29,7 @@ pub struct Pipelines {
     params_layout: wgpu::BindGroupLayout,
     params: Params,
     layouts: HashMap<ShaderKey, wgpu::BindGroupLayout>,
-    compiled: HashMap<(ShaderKey, Vec<(&'static str, u32)>), wgpu::ComputePipeline>,
+    compiled: HashMap<(ShaderKey, Constants), wgpu::ComputePipeline>,
     /// By the shader and the numbers of its buffers.
     bound: HashMap<(ShaderKey, Vec<u64>), wgpu::BindGroup>,
 }
@@ -187,7 +189,8 @@ fn compile(
         entry_point: Some("main"),
         compilation_options: wgpu::PipelineCompilationOptions {
             constants: &constants,
-            ..wgpu::PipelineCompilationOptions::default()
+            // No kernel reads workgroup memory that it has not written.
+            zero_initialize_workgroup_memory: false,
         },
         cache: None,
     })
