@@ -84,10 +84,12 @@ fn reflect(name: &str, path: &Path, module: &Module) -> String {
         assert_eq!(position as u32, *binding, "{}: bindings of group 0 count from 0", path.display());
     }
     let accesses: String = bindings.iter().map(|(_, access)| format!("Access::{access}, ")).collect();
+    // An array whose length is an override expression brings an override without a name.
     let overrides: String = module
         .overrides
         .iter()
-        .map(|(_, constant)| format!("{:?}, ", constant.name.as_deref().unwrap_or_default()))
+        .filter_map(|(_, constant)| constant.name.as_deref())
+        .map(|name| format!("{name:?}, "))
         .collect();
     format!(
         "Shader {{ name: {name:?}, source: include_str!({:?}), bindings: &[{accesses}], params: &[{params}], \

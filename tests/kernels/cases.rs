@@ -1,0 +1,425 @@
+//! The calls: each kernel in every variant.
+
+use std::collections::BTreeSet;
+
+use fathom_engine::WeightType;
+use fathom_engine::device::Buffer;
+use fathom_engine::kernels::attention::Attention;
+use fathom_engine::kernels::embed::Embed;
+use fathom_engine::kernels::halt::{Control, Halt};
+use fathom_engine::kernels::inject::Inject;
+use fathom_engine::kernels::linear::{Epilogue, Linear, NONE};
+use fathom_engine::kernels::load_rows::LoadRows;
+use fathom_engine::kernels::movement::Movement;
+use fathom_engine::kernels::prefix_sum::PrefixSum;
+use fathom_engine::kernels::q_head::QHead;
+use fathom_engine::kernels::rms_norm::RmsNorm;
+use fathom_engine::kernels::rope_cache::RopeCache;
+use fathom_engine::kernels::store_rows::StoreRows;
+use fathom_engine::kernels::{ALL, OUTPUT, Span};
+use fathom_engine::recording::Recording;
+use fathom_tests::Random;
+use half::{bf16, f16};
+
+use super::{CPU, GPU, Near, Order, STEPS, Scene, compare, floats, poison, run};
+
+const WEIGHT_TYPES: [WeightType; 3] = [WeightType::F32, WeightType::F16, WeightType::Bf16];
+const MAGNITUDES: [f32; 3] = [1.0, 1e-3, 1e3];
+/// Odd numbers of vectors, fewer and more than there are lanes.
+const WIDTHS: [usize; 4] = [8, 24, 72, 448];
+
+/// Weights, as they are stored.
+fn weights(random: &mut Random, n: usize, magnitude: f32, stored: WeightType) -> Vec<u32> {
+    let numbers: Vec<f32> = (0..n).map(|_| magnitude * random.unit()).collect();
+    let pairs = |narrow: fn(f32) -> u16| {
+        let halves: Vec<u32> = numbers.iter().map(|&x| narrow(x).into()).collect();
+        halves.chunks(2).map(|pair| pair[0] | pair.get(1).copied().unwrap_or_default() << 16).collect()
+    };
+    match stored {
+        WeightType::F32 => numbers.iter().map(|x| x.to_bits()).collect(),
+        WeightType::F16 => pairs(|x| f16::from_f32(x).to_bits()),
+        WeightType::Bf16 => pairs(|x| bf16::from_f32(x).to_bits()),
+    }
+}
+
+fn whole_vec4(words: &mut Vec<u32>) -> u32 {
+    words.resize(words.len().next_multiple_of(4), 0);
+    (words.len() / 4) as u32
+}
+
+#[test]
+fn every_kernel_is_here() {
+    let source = [include_str!("cases.rs"), include_str!("sampling.rs")].concat();
+    let used: BTreeSet<&str> =
+        ALL.iter().map(|k| k.shader.name).filter(|n| source.contains(&format!("kernels::{n}::"))).collect();
+    assert_eq!(used.len(), ALL.len(), "{used:?}");
+}
+
+#[test]
+fn rms_norm() {
+    let scene = Scene::small();
+    let mut random = Random(1);
+    for n in WIDTHS {
+        for (magnitude, step) in MAGNITUDES.into_iter().zip(STEPS) {
+            let mut words = scene.tables();
+            words.push([poison(4), floats(&mut random, n, 2.0)].concat());
+            words.push(floats(&mut random, scene.n_rows() * n, magnitude));
+            words.push(poison((scene.n_rows() + 1) * n));
+            compare(&format!("C {n}, {magnitude}, step {step}"), &words, Near::Share(1e-6), &|r, b| {
+                let span = scene.span(b, step);
+                RmsNorm { span, w: &b[2], weight: 1, x: &b[3], y: &b[4], n: n as u32, eps: 1e-5 }.record(r);
+            });
+        }
+    }
+}
+
+#[test]
+fn linear() {
+    let scene = Scene::small();
+    let mut random = Random(2);
+    let epilogues = [Epilogue::Store, Epilogue::Add, Epilogue::Gelu, Epilogue::SwiGlu];
+    for (i, (n_in, n_out)) in [(8, 1), (24, 7), (72, 50), (448, 9)].into_iter().enumerate() {
+        for stored in WEIGHT_TYPES {
+            for epilogue in epilogues {
+                let step = STEPS[random.below(3)];
+                // Up to sums beyond 100, where gelu and silu are flat.
+                let magnitude = [0.3, 3.0, 30.0, 1e3][(i + epilogue as usize) % 4];
+                let n_w = if epilogue == Epilogue::SwiGlu { 2 * n_out } else { n_out };
+                let mut w = vec![0; 8];
+                w.extend(weights(&mut random, n_w * n_in, 1.0, stored));
+                let bias = if random.below(2) == 0 { NONE } else { whole_vec4(&mut w) };
+                w.extend(floats(&mut random, n_w, magnitude));
+                let mut words = scene.tables();
+                words.push(w);
+                words.push(floats(&mut random, scene.n_rows() * n_in, magnitude));
+                let filled =
+                    if epilogue == Epilogue::Add { floats(&mut random, 99 * n_out, 1.0) } else { vec![] };
+                let mut y = poison((scene.n_rows() + 3) * n_out);
+                let n_filled = filled.len().min(y.len());
+                y[..n_filled].copy_from_slice(&filled[..n_filled]);
+                words.push(y);
+                let what = format!("{n_in} to {n_out}, {stored:?}, {epilogue:?}, step {step}");
+                compare(&what, &words, Near::Share(3e-6), &|r, b| {
+                    let (span, weight_type) = (scene.span(b, step), stored);
+                    let (n_in, n_out) = (n_in as u32, n_out as u32);
+                    let (w, x, y) = (&b[2], &b[3], &b[4]);
+                    let linear = Linear {
+                        span,
+                        w,
+                        weight_type,
+                        weight: 2,
+                        bias,
+                        x,
+                        y,
+                        out_row: 2,
+                        n_in,
+                        n_out,
+                        epilogue,
+                    };
+                    linear.record(r);
+                });
+            }
+        }
+    }
+}
+
+/// The same row alone and in a call of 2 to 8, with 1 to 4 rows a workgroup: the same bits, on each device.
+#[test]
+fn a_row_does_not_depend_on_its_company() {
+    let scene = Scene::small();
+    let mut random = Random(3);
+    let (n_in, n_out) = (72, 50);
+    for stored in WEIGHT_TYPES {
+        let mut words = scene.tables();
+        words.push(weights(&mut random, 2 * n_out * n_in, 1.0, stored));
+        words.push(floats(&mut random, scene.n_rows() * n_in, 1.0));
+        words.push(poison(scene.n_rows() * n_out));
+        for device in [&*GPU, &*CPU] {
+            let rows_of = |n: u32| {
+                let found = run(
+                    device,
+                    &words,
+                    &|r: &mut Recording, b: &[Buffer]| {
+                        Linear {
+                            span: Span { n, ..scene.span(b, 1) },
+                            w: &b[2],
+                            weight_type: stored,
+                            weight: 0,
+                            bias: NONE,
+                            x: &b[3],
+                            y: &b[4],
+                            out_row: 0,
+                            n_in: n_in as u32,
+                            n_out: n_out as u32,
+                            epilogue: Epilogue::SwiGlu,
+                        }
+                        .record(r);
+                    },
+                    Order::AsTheyCome,
+                );
+                found[4][..n as usize * n_out].to_vec()
+            };
+            let all = rows_of(scene.n_rows() as u32);
+            for n in 1..scene.n_rows() {
+                assert_eq!(rows_of(n as u32), all[..n * n_out], "{stored:?}, {n} rows on {device:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn attention() {
+    let mut random = Random(4);
+    // Short contexts, and ones of more than two tiles of 64 keys.
+    let scenes = [Scene::small(), Scene::new(150, [62..66, 0..2, 147..150])];
+    for (n_head, n_kv_head, head_dim) in [(1, 1, 8), (4, 2, 18), (8, 4, 9), (2, 2, 56), (1, 1, 256)] {
+        for scene in &scenes {
+            for (magnitude, step) in [(1.0, 1), (0.01, 3), (6.0, OUTPUT)] {
+                let (width, kv_dim) = (n_head * head_dim, n_kv_head * head_dim);
+                let plane = if step == OUTPUT { OUTPUT } else { 1 };
+                let mut words = scene.tables();
+                words.push(floats(&mut random, scene.n_rows() * width, magnitude));
+                for _ in 0..2 {
+                    words.push(floats(&mut random, 3 * scene.n_slots() * kv_dim, magnitude));
+                }
+                words.push(poison((scene.n_rows() + 1) * width));
+                let what = format!("{n_head} {n_kv_head} {head_dim}, {magnitude}, step {step}");
+                compare(&what, &words, Near::Share(2e-5), &|r, b| {
+                    Attention {
+                        span: scene.span(b, step),
+                        q: &b[2],
+                        k: &b[3],
+                        v: &b[4],
+                        y: &b[5],
+                        plane,
+                        capacity: scene.capacity as u32,
+                        n_slots: scene.n_slots() as u32,
+                        n_head: n_head as u32,
+                        n_kv_head: n_kv_head as u32,
+                        head_dim: head_dim as u32,
+                        scale: 1.0 / (head_dim as f32).sqrt(),
+                    }
+                    .record(r);
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn rope_cache() {
+    let scene = Scene::small();
+    let mut random = Random(5);
+    for (n_head, n_kv_head, head_dim) in [(1, 1, 8), (4, 2, 18), (8, 4, 56)] {
+        for rotary in [true, false] {
+            for step in STEPS {
+                let (n_embd, kv_dim) = (n_head * head_dim, n_kv_head * head_dim);
+                let plane = if step == OUTPUT { OUTPUT } else { 1 };
+                let mut words = scene.tables();
+                words.push(floats(&mut random, scene.n_rows() * (n_embd + 2 * kv_dim), 100.0));
+                words.push(floats(&mut random, scene.capacity * head_dim, 1.0));
+                words.push(poison((scene.n_rows() + 1) * n_embd));
+                for _ in 0..2 {
+                    words.push(poison(3 * scene.n_slots() * kv_dim));
+                }
+                let what = format!("{n_head} {n_kv_head} {head_dim}, {rotary}, step {step}");
+                compare(&what, &words, Near::Share(1e-6), &|r, b| {
+                    RopeCache {
+                        span: scene.span(b, step),
+                        qkv: &b[2],
+                        trig: &b[3],
+                        q: &b[4],
+                        k: &b[5],
+                        v: &b[6],
+                        plane,
+                        capacity: scene.capacity as u32,
+                        n_slots: scene.n_slots() as u32,
+                        n_embd: n_embd as u32,
+                        kv_dim: kv_dim as u32,
+                        head_dim: head_dim as u32,
+                        rotary,
+                    }
+                    .record(r);
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn embed() {
+    let scene = Scene::small();
+    let mut random = Random(6);
+    let vocab_size = 13;
+    for stored in WEIGHT_TYPES {
+        for n in WIDTHS {
+            for learned in [false, true] {
+                let mut w = weights(&mut random, vocab_size * n, 1.0, stored);
+                let wpe = whole_vec4(&mut w);
+                w.extend(weights(&mut random, scene.capacity * n, 1.0, stored));
+                let mut words = scene.tables();
+                words.push((0..scene.n_slots()).map(|_| random.below(vocab_size) as u32).collect());
+                words.push(w);
+                words.push(poison((scene.n_rows() + 1) * n));
+                compare(&format!("{stored:?}, C {n}, {learned}"), &words, Near::Equal, &|r, b| {
+                    Embed {
+                        span: scene.span(b, 1),
+                        tokens: &b[2],
+                        w: &b[3],
+                        weight_type: stored,
+                        wpe: learned.then_some(wpe),
+                        x: &b[4],
+                        n_embd: n as u32,
+                        capacity: scene.capacity as u32,
+                    }
+                    .record(r);
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_to_and_from_the_cache() {
+    let scene = Scene::small();
+    let mut random = Random(7);
+    let (capacity, n_slots) = (scene.capacity as u32, scene.n_slots() as u32);
+    for n in WIDTHS {
+        for step in STEPS {
+            for plane in [None, Some(0), Some(1), Some(OUTPUT)] {
+                // Only a halted sequence has a depth of its own.
+                if (plane == Some(OUTPUT)) != (step == OUTPUT) {
+                    continue;
+                }
+                let mut words = scene.tables();
+                words.push(floats(&mut random, 3 * scene.n_slots() * n, 1e4));
+                words.push(poison((scene.n_rows() + 1) * n));
+                compare(&format!("load C {n}, step {step}, {plane:?}"), &words, Near::Equal, &|r, b| {
+                    let (span, n) = (scene.span(b, step), n as u32);
+                    LoadRows { span, x: &b[2], y: &b[3], n, plane, capacity, n_slots }.record(r);
+                });
+            }
+            let mut words = scene.tables();
+            words.push(floats(&mut random, scene.n_rows() * n, 1e4));
+            words.push(poison(3 * scene.n_slots() * n));
+            compare(&format!("store C {n}, step {step}"), &words, Near::Equal, &|r, b| {
+                let (span, n) = (scene.span(b, step), n as u32);
+                StoreRows { span, x: &b[2], y: &b[3], n, plane: 1, capacity, n_slots }.record(r);
+            });
+
+            for with_x in [true, false] {
+                let mut words = scene.tables();
+                words.push(floats(&mut random, scene.n_rows() * n, 1e3));
+                words.push(floats(&mut random, scene.n_slots() * n, 1.0));
+                words.push(floats(&mut random, scene.n_rows() * n, 1e-3));
+                compare(&format!("inject C {n}, step {step}, {with_x}"), &words, Near::Equal, &|r, b| {
+                    let (span, n) = (scene.span(b, step), n as u32);
+                    let x = with_x.then_some(&b[3]);
+                    Inject { span, from_other: &b[2], x, z: &b[4], n, capacity }.record(r);
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn sums_and_halting_values() {
+    let mut random = Random(8);
+    for scene in [Scene::small(), Scene::new(150, [0..70, 3..4, 149..150])] {
+        let (capacity, n_slots) = (scene.capacity as u32, scene.n_slots() as u32);
+        for n in WIDTHS {
+            for step in [1, 3] {
+                let mut words = scene.tables();
+                words.push(floats(&mut random, scene.n_rows() * n, 10.0));
+                words.push(poison(2 * scene.n_slots() * n));
+                words.push(floats(&mut random, scene.n_slots() * n, 100.0));
+                compare(&format!("prefix_sum C {n}, step {step}"), &words, Near::Equal, &|r, b| {
+                    let (span, n) = (scene.span(b, step), n as u32);
+                    PrefixSum { span, z: &b[2], z_h: &b[3], sum: &b[4], n, plane: 1, capacity, n_slots }
+                        .record(r);
+                });
+
+                let mut words = scene.tables();
+                words.push(floats(&mut random, scene.n_slots() * n, 100.0));
+                words.push(floats(&mut random, 2 * n + 2, 1.0));
+                words.push(poison(2 * 3 * scene.n_slots()));
+                compare(&format!("q_head C {n}, step {step}"), &words, Near::Share(3e-6), &|r, b| {
+                    let (span, n) = (scene.span(b, step), n as u32);
+                    QHead { span, sum: &b[2], w: &b[3], q: &b[4], n, plane: 2, capacity, n_slots }.record(r);
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn movement() {
+    let scene = Scene::small();
+    let mut random = Random(9);
+    for n in WIDTHS {
+        for path_at in [None, Some(n as u32)] {
+            for step in [1, 3] {
+                let mut words = scene.tables();
+                words.push(floats(&mut random, scene.n_rows() * n, 1e3));
+                words.push(floats(&mut random, scene.n_rows() * n, 1e3));
+                words.push(poison(3 * scene.n_rows()));
+                words.push(poison(3 * n));
+                let (moved_at, n_rows) = (scene.n_rows() as u32, scene.n_rows());
+                // The path is one sequence's, so the last row of one alone.
+                let only_first = |b: &[Buffer]| -> u32 { if path_at.is_some() { 3 } else { b.len() as u32 } };
+                compare(&format!("C {n}, {path_at:?}, step {step}"), &words, Near::Share(1e-6), &|r, b| {
+                    let mut span = scene.span(b, step);
+                    span.n = only_first(b).min(n_rows as u32);
+                    let n = n as u32;
+                    let (z, before, moved, path) = (&b[2], &b[3], &b[4], &b[5]);
+                    Movement { span, z, before, moved, path, n, moved_at, path_at }.record(r);
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn halt() {
+    let mut random = Random(10);
+    let (n_sequences, capacity, n_planes) = (70, 5, 4);
+    let n_slots = n_sequences * capacity;
+    for step in 1..=4u32 {
+        let controls: Vec<Control> = (0..n_sequences)
+            .map(|_| Control {
+                n_tokens: random.below(capacity + 1) as u32,
+                floor: 1 + random.below(4) as u32,
+                cap: 4 - random.below(2) as u32,
+                forced: random.below(8).saturating_sub(3) as u32,
+                bias: random.unit(),
+            })
+            .collect();
+        let mut q = floats(&mut random, 2 * 4 * n_slots, 1.0);
+        // Exactly at the threshold is not above it.
+        let at = 2 * ((step as usize - 1) * n_slots);
+        (q[at], q[at + 1]) = (0.5f32.to_bits(), (0.5f32 + controls[0].bias).to_bits());
+        let mask = (0..n_sequences).flat_map(|s| if s % 9 == 8 { [1, 7] } else { [0, 0] }).collect();
+        let words = vec![
+            bytemuck::cast_slice(&controls).to_vec(),
+            q,
+            (0..n_sequences * n_planes).map(|i| i as u32).collect(),
+            mask,
+            poison(4 * n_sequences),
+        ];
+        compare(&format!("step {step}"), &words, Near::Equal, &|r, b| {
+            Halt {
+                controls: &b[0],
+                q: &b[1],
+                out_from: &b[2],
+                mask: &b[3],
+                halted: &b[4],
+                step,
+                n_sequences: n_sequences as u32,
+                capacity: capacity as u32,
+                n_slots: n_slots as u32,
+                n_planes: n_planes as u32,
+            }
+            .record(r);
+        });
+    }
+}
