@@ -385,7 +385,7 @@ fn halt() {
     let (n_sequences, capacity, n_planes) = (70, 5, 4);
     let n_slots = n_sequences * capacity;
     for step in 1..=4u32 {
-        let controls: Vec<Control> = (0..n_sequences)
+        let mut controls: Vec<Control> = (0..n_sequences)
             .map(|_| Control {
                 n_tokens: random.below(capacity + 1) as u32,
                 floor: 1 + random.below(4) as u32,
@@ -396,6 +396,7 @@ fn halt() {
             .collect();
         let mut q = floats(&mut random, 2 * 4 * n_slots, 1.0);
         // Exactly at the threshold is not above it.
+        controls[0] = Control { n_tokens: 1, floor: 1, cap: 5, forced: 0, bias: 0.25 };
         let at = 2 * ((step as usize - 1) * n_slots);
         (q[at], q[at + 1]) = (0.5f32.to_bits(), (0.5f32 + controls[0].bias).to_bits());
         let mask = (0..n_sequences).flat_map(|s| if s % 9 == 8 { [1, 7] } else { [0, 0] }).collect();
