@@ -75,6 +75,6 @@ mod tests {
     fn the_likeliest_come_first() {
         let found = likeliest(&[0.0, 2.0, -1.0, 1.0, 2.0], 3);
         assert_eq!(found.iter().map(|top| top.token).collect::<Vec<_>>(), [1, 4, 3]);
-        assert!((found[0].probability - 0.3888).abs() < 1e-3, "{found:?}");
+        assert!((found[0].probability - 0.3917).abs() < 1e-3, "{found:?}");
     }
 }
