@@ -11,7 +11,8 @@ use fathom_engine::{
 use fathom_tests::{DEVICES, Random, Switches, load, random_model};
 use pollster::block_on;
 
-const N: usize = 7;
+/// The prompt: longer than the masked rows that a submission puts up with.
+const N: usize = 20;
 
 /// The biases that make a context of this model halt at 1, 16, 1 and 2 by its own test or at the cap, found from
 /// its halting values; the engine is not told.
@@ -68,7 +69,7 @@ fn every_position_and_depth_is_computed_once() {
             ];
             assert_eq!(found, rows, "{what}: rows of input, steps, output");
         }
-        // Plane 1 holds all ten positions, plane 2 too, the others those that were there when they were needed.
+        // Planes 1 and 2 hold all positions, the others those that were there when they were needed.
         let distinct = (n + 3) + (n + 3) + 14 * (n + 1);
         assert_eq!(session.computed().step_rows, distinct, "each (position, depth) once");
     }
@@ -175,6 +176,15 @@ fn what_is_refused_changes_nothing() {
     let inverted = DepthControl { floor: Some(3), cap: Some(2), ..DepthControl::default() };
     assert_eq!(read(&[1], inverted), Err("depth-floor-above-cap"));
     assert_eq!(read(&[1, 2, 3], DepthControl::default()), good);
+}
+
+/// What the device has no room for is refused by name, before anything is computed.
+#[test]
+fn too_little_memory_is_an_error() {
+    let model = load(&random_model(&Switches::ALL[0].config(), 4), &DEVICES[0]);
+    let refused = Session::new(&model, 1 << 26, 48).expect_err("64 million sequences do not fit");
+    assert_eq!(refused.code(), "gpu-memory");
+    assert!(refused.to_string().contains("bytes are needed, at most"), "{refused}");
 }
 
 /// Weights with a number that is none are reported, not answered with.

@@ -52,7 +52,8 @@ fn five_hundred_tokens_cached_and_uncached() {
         let found = block_on(forward(&model, &read[..seed + i], &depth, Positions::Last)).expect("a forward");
         let logits = &found.logits[0];
         let drawable = 0..50257;
-        let best = drawable.max_by(|&a, &b| logits[a].total_cmp(&logits[b]).then(b.cmp(&a))).expect("a token");
+        let best =
+            drawable.max_by(|&a, &b| logits[a].total_cmp(&logits[b]).then(b.cmp(&a))).expect("a token");
         assert_eq!((best as u32, found.depth), (events[i].token, events[i].depth), "token {i}");
     }
     let mean = events.iter().map(|event| f64::from(event.depth)).sum::<f64>() / 500.0;

@@ -22,6 +22,8 @@ const DEFAULT_EPS: f32 = 1e-5;
 // every product of dimensions within 64 bits; a model's whole size is checked separately.
 const MOST_VOCAB: usize = 1 << 24;
 const MOST_EMBD: usize = 1 << 16;
+/// What the attention kernel keeps of a query in workgroup memory.
+const MOST_HEAD_DIM: usize = 256;
 const MOST_POSITIONS: usize = 1 << 20;
 const MOST_LAYERS: usize = 1 << 10;
 const MOST_CYCLES: usize = 1 << 10;
@@ -155,6 +157,11 @@ impl Config {
                 format!("a divisor of n_embd ({})", self.n_embd),
                 self.n_head.to_string(),
             );
+        }
+        if self.head_dim() > MOST_HEAD_DIM {
+            let least = self.n_embd.div_ceil(MOST_HEAD_DIM);
+            let expected = format!("at least {least}, for heads of at most {MOST_HEAD_DIM} numbers");
+            return wrong("n_head", expected, self.n_head.to_string());
         }
         if !self.n_head.is_multiple_of(self.n_kv_head) {
             let expected = format!("a divisor of n_head ({})", self.n_head);

@@ -122,6 +122,32 @@ fn tensors_that_are_missing_misshaped_or_untied() {
 }
 
 #[test]
+fn a_tokenizer_with_more_words_than_the_model() {
+    let vocab: serde_json::Map<String, serde_json::Value> =
+        (0..60).map(|id| (format!("w{id}"), json!(id))).collect();
+    let tokenizer = json!({
+        "version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": null, "post_processor": null,
+        "decoder": null, "truncation": null, "padding": null,
+        "model": {"type": "WordLevel", "vocab": vocab, "unk_token": "w0"},
+    });
+    let broken = Broken::new();
+    fs::write(broken.file("tokenizer.json"), tokenizer.to_string()).expect("a tokenizer");
+    broken.forward().fails(1, &["(50)", "(60)", "vocabulary"]);
+    fs::write(broken.file("tokenizer.json"), "{}").expect("a tokenizer");
+    broken.forward().fails(1, &["tokenizer.json"]);
+}
+
+#[test]
+fn logits_that_are_no_numbers() {
+    let faulty = Broken::new().tensors(|tensors| {
+        if let Some((_, _, bytes)) = tensors.get_mut("ln_f.weight") {
+            bytes[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+        }
+    });
+    faulty.forward().fails(1, &["logits", "not finite"]);
+}
+
+#[test]
 fn weight_files_that_are_cut_or_no_weight_files() {
     let broken = Broken::new();
     let file = broken.file("model.safetensors");
@@ -143,6 +169,8 @@ fn configurations_that_cannot_be() {
         ("hrm_max_steps", json!(0), &["hrm_max_steps", "0"]),
         ("vocab_size", json!("many"), &["vocab_size", "many"]),
         ("n_input_layers", json!(2), &["input_blocks.1"]),
+        ("n_output_layers", json!(0), &["n_output_layers", "0"]),
+        ("hrm_L_cycles", json!(-1), &["hrm_L_cycles", "-1"]),
     ] {
         let broken = Broken::new().config(|config| config[field] = value);
         broken.forward().fails(1, words);

@@ -95,6 +95,51 @@ fn one_forward_is_the_references() {
     }
 }
 
+/// By kind, by index and by a part of its name; there must be one.
+#[test]
+fn the_gpu_gives_the_references_numbers_too() {
+    let expected = Expected::of(CASE);
+    let list = ids(&expected.ints("tokens"));
+    let devices = &fathom_as_given(&["devices", "--json", "--device", "gpu"]).json_lines()[0];
+    let name = devices["adapters"][0]["name"].as_str().expect("an adapter");
+    assert!(devices["adapters"][0]["limits"]["maxBufferSize"].is_u64(), "{devices}");
+    for device in ["gpu", "0", &name[..5].to_uppercase(), "low-power", "high-performance"] {
+        let arguments = [
+            "forward",
+            "--device",
+            device,
+            "-m",
+            &golden(CASE),
+            "--tokens",
+            &list,
+            "--json",
+            "--max-depth",
+            "1",
+        ];
+        let found = &fathom_as_given(&arguments).json_lines()[0];
+        assert!(found["device"].as_str().expect("a name").contains(name), "{device}: {}", found["device"]);
+    }
+    let arguments = ["forward", "--device", "gpu", "-m", &golden(CASE), "--tokens", &list, "--json"];
+    let object = &fathom_as_given(&arguments).json_lines()[0];
+    let last = expected.ints("tokens").len() - 1;
+    assert_eq!(object["steps_taken"], expected.ints("prefix_steps_taken")[last]);
+    assert_close(&object["logits"], &expected.rows("prefix_last_logits")[last]);
+    assert_eq!(fathom_as_given(&["run", "-q", "--device", "gpu", "7+5-3*4="]).ok(), "6927\n");
+}
+
+/// Without a real GPU `auto` says in one line why it takes the processor; nothing else is on standard error.
+#[test]
+fn auto_says_what_it_takes() {
+    let run = fathom_as_given(&["run", "--json", "-n", "1", "7+5="]);
+    assert_eq!((run.code, run.stdout.lines().count()), (0, 2), "{run:#?}");
+    let told: Vec<&str> = run.stderr.lines().collect();
+    let devices = &fathom_as_given(&["devices", "--json"]).json_lines()[0];
+    if devices["taken"].as_str().expect("a name").contains("cpu") {
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains("no GPU") && devices["why"] == told[0], "{told:?} {devices}");
+    }
+}
+
 #[test]
 fn numbers_parse_back_to_the_same_f32() {
     let text = fathom(&["forward", "--tokens", "9,12,7,15", "--json"]).ok();

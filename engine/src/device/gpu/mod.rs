@@ -129,6 +129,7 @@ impl Gpu {
             None => Ok(vec![]),
         };
         match lock(&self.failure).take() {
+            Some(Error::GpuMemory { .. }) => Err(Error::Gpu("it is out of memory".to_owned())),
             Some(error) => Err(error),
             None => read,
         }
