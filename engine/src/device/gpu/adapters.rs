@@ -56,7 +56,7 @@ pub async fn find(request: &DeviceRequest) -> Result<Found> {
     let index = match request {
         DeviceRequest::Auto => match best(rank_fast).filter(|i| !is_software(i)) {
             Some(i) => Some(i),
-            None => return Ok(Found::Cpu { why: Some(why_cpu(&names)) }),
+            None => return Ok(Found::Cpu { why: Some(why_cpu(names.first())) }),
         },
         DeviceRequest::Gpu | DeviceRequest::HighPerformance => best(rank_fast),
         DeviceRequest::LowPower => best(rank_thrifty),
@@ -78,12 +78,10 @@ pub fn name(info: &wgpu::AdapterInfo) -> String {
     format!("{name} ({})", info.backend)
 }
 
-fn why_cpu(names: &[String]) -> String {
-    match names.first() {
-        None => "no GPU was found, so this machine's processor computes".to_owned(),
-        Some(name) => {
-            format!("no GPU was found, only software ({name}), so this machine's processor computes")
-        }
+fn why_cpu(software: Option<&String>) -> String {
+    match software.and_then(|name| name.split(" (").next()) {
+        None => "no GPU was found: this machine's processor computes".to_owned(),
+        Some(name) => format!("no GPU was found, only software ({name}): the processor itself computes"),
     }
 }
 
