@@ -176,6 +176,25 @@ fn what_is_refused_changes_nothing() {
     let inverted = DepthControl { floor: Some(3), cap: Some(2), ..DepthControl::default() };
     assert_eq!(read(&[1], inverted), Err("depth-floor-above-cap"));
     assert_eq!(read(&[1, 2, 3], DepthControl::default()), good);
+
+    // What is not there is not looked at.
+    let code =
+        |found: Result<_, fathom_engine::Error>| found.map(|_: Vec<Vec<f32>>| ()).map_err(|e| e.code());
+    let depth = good.expect("a reading").depth;
+    for (sequence, depth, positions) in [(1, depth, 0..1), (0, depth, 0..4), (0, 0, 0..1), (0, 7, 0..1)] {
+        assert_eq!(code(block_on(session.logits(sequence, depth, positions))), Err("internal"));
+    }
+    assert!(block_on(session.halting_values(0, depth + 1)).is_err() || depth == 6);
+    let twice = Read {
+        sequence: 0,
+        tokens: &[1],
+        depth: DepthControl::default(),
+        sampling: Sampling::default(),
+        place: 0,
+    };
+    assert!(block_on(session.read(&[twice.clone(), twice])).is_err());
+    let empty = block_on(fathom_engine::prefixes(&model, &[], &DepthControl::default()));
+    assert_eq!(empty.map_err(|e| e.code()), Err("empty-prompt"));
 }
 
 /// What the device has no room for is refused by name, before anything is computed.

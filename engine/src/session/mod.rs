@@ -167,7 +167,14 @@ impl Session {
     /// Checks everything before anything is changed, then sets the contexts.
     fn accept(&mut self, reads: &[Read<'_>]) -> Result<Vec<Pending>> {
         let config = self.model.config();
-        for read in reads {
+        for (i, read) in reads.iter().enumerate() {
+            let is_new = reads[..i].iter().all(|earlier| earlier.sequence != read.sequence);
+            if read.sequence >= self.sequences.len() || !is_new {
+                let (s, n) = (read.sequence, self.sequences.len());
+                return Err(Error::Internal(format!(
+                    "sequence {s} of {n} is not there, or is read twice at once"
+                )));
+            }
             self.check_tokens(read.tokens)?;
             read.depth.check(config)?;
             read.sampling.check()?;

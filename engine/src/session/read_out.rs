@@ -47,9 +47,11 @@ impl Session {
     /// (q_halt, q_continue) of steps 1 to `depth` for the whole context, before the bias.
     ///
     /// # Errors
-    /// Those of the device.
+    /// [`Error::Internal`] where the context was not brought to that depth; those of the device.
     pub async fn halting_values(&self, sequence: usize, depth: u32) -> Result<Vec<[f32; 2]>> {
-        let last = self.sequences[sequence].tokens().len().saturating_sub(1);
+        let n = self.sequences.get(sequence).map_or(0, |sequence| sequence.tokens().len());
+        self.check_computed(sequence, depth, n)?;
+        let last = n - 1;
         let values = self.read_q(sequence, last..last + 1, 1..=depth).await?;
         Ok(values.concat())
     }
@@ -57,13 +59,14 @@ impl Session {
     /// Logits of positions of the context, read at a depth that it was brought to: `[position][V]`.
     ///
     /// # Errors
-    /// Those of the device.
+    /// [`Error::Internal`] where the positions were not brought to that depth; those of the device.
     pub async fn logits(
         &mut self,
         sequence: usize,
         depth: u32,
         positions: Range<usize>,
     ) -> Result<Vec<Vec<f32>>> {
+        self.check_computed(sequence, depth, positions.end)?;
         let wanted: Vec<usize> = positions.collect();
         let vocab_size = self.model.config().vocab_size;
         let mut logits = Vec::with_capacity(wanted.len());
@@ -74,6 +77,17 @@ impl Session {
         })
         .await?;
         Ok(logits)
+    }
+
+    /// Whether the first `n` positions of a sequence are there at a depth, and at least one is asked for.
+    fn check_computed(&self, sequence: usize, depth: u32, n: usize) -> Result<()> {
+        let steps = 1..=self.model.config().hrm_max_steps as u32;
+        let n_there =
+            self.sequences.get(sequence).filter(|_| steps.contains(&depth)).map(|s| s.step_from(depth));
+        match n_there {
+            Some(n_there) if (1..=n_there).contains(&n) => Ok(()),
+            _ => Err(Error::Internal(format!("sequence {sequence} has not {n} positions at depth {depth}"))),
+        }
     }
 
     /// What every prefix of a context comes to that ends at position `first` or later, in one batched pass: the
