@@ -249,3 +249,56 @@ fn answers_in_a_batch_are_those_that_come_alone() {
         assert_eq!(together, alone, "{request:?}");
     }
 }
+
+/// A context longer than one call holds rows, in one go and in pieces; and a trace of it.
+#[test]
+fn a_context_of_several_pieces() {
+    let config = Switches::ALL[0].config().replace("\"block_size\":48", "\"block_size\":1100");
+    let model = load(&random_model(&config, 3), &DeviceRequest::Cpu);
+    let context = tokens(&mut Random(8), 1100);
+    let depth = DepthControl { floor: Some(2), ..DepthControl::default() };
+    let at_once = alone(&model, &context, &depth);
+    let mut session = Session::new(&model, 1, 1100).expect("a session");
+    for n in [1, 700, 701, 1099] {
+        seen(&mut session, 0, &context[..n], &depth);
+    }
+    assert_eq!(seen(&mut session, 0, &context, &depth), at_once);
+
+    let mut session = Session::new(&model, 1, 1100).expect("a session");
+    let mut steps = vec![];
+    let read = read(0, &context, &depth);
+    let traced = block_on(session.read_traced(&read, &mut |step| steps.push(step))).expect("a reading");
+    assert_eq!(traced, at_once.0);
+    assert_eq!(steps.len(), traced.depth as usize);
+    for step in &steps {
+        assert!(step.cycles.iter().all(|cycle| cycle.moved.len() == 1100));
+        // Every position moves, in whichever piece it lies.
+        assert!(step.cycles[0].moved.iter().all(|moved| moved.is_finite() && *moved > 0.0));
+    }
+    let every = block_on(prefixes(&model, &context, &depth)).expect("prefixes");
+    assert_eq!(every.len(), 1100);
+    let last = every[1099];
+    assert_eq!((last.depth, last.token, last.q), (traced.depth, traced.token, traced.q));
+}
+
+/// More rows than one call holds, of many sequences; their last rows lie in several pieces.
+#[test]
+fn a_batch_of_several_pieces() {
+    for request in &DEVICES {
+        let model = model(request, 0, 1);
+        let mut random = Random(9);
+        let contexts: Vec<Vec<u32>> = (0..32)
+            .map(|_| {
+                let n = 30 + random.below(18);
+                tokens(&mut random, n)
+            })
+            .collect();
+        let depths: Vec<DepthControl> = contexts.iter().map(|_| depth_control(&mut random, 6)).collect();
+        let reads: Vec<_> = (0..32).map(|i| read(i, &contexts[i], &depths[i])).collect();
+        let mut session = Session::new(&model, 32, 48).expect("a session");
+        let readings = block_on(session.read(&reads)).expect("readings");
+        for i in (0..32).step_by(if *request == DeviceRequest::Gpu { 5 } else { 1 }) {
+            assert_eq!(readings[i], alone(&model, &contexts[i], &depths[i]).0, "{request:?}: sequence {i}");
+        }
+    }
+}
