@@ -1,5 +1,5 @@
-//! Every kernel against its twin, at odd sizes and large magnitudes; in another order of workgroups; and a row
-//! against the same row in other company.
+//! Every kernel against its twin, at odd sizes and large magnitudes; in another order of workgroups with junk in
+//! their memory; a row against the same row in other company; and what both could get wrong together.
 //!
 //! Outputs are filled with a NaN of our own beforehand: where one device leaves it, the other has to leave it too,
 //! so that a row which is masked, or lies beside the call's, is known to be untouched.
@@ -8,6 +8,8 @@
 
 #[path = "kernels/cases.rs"]
 mod cases;
+#[path = "kernels/expected.rs"]
+mod expected;
 #[path = "kernels/sampling.rs"]
 mod sampling;
 
@@ -93,13 +95,30 @@ impl Order {
         );
         let main = source.find("fn main(").expect("an entry point");
         let body = main + source[main..].find(") {").expect("its body") + ") {".len();
-        let source = format!("{}\n    let group = {number};{}", &source[..body], &source[body..]);
+        let poison = poison_workgroup(&source);
+        let source = format!("{}\n    let group = {number};{poison}{}", &source[..body], &source[body..]);
         let shader: &Shader = Box::leak(Box::new(Shader { source: source.leak(), ..shader.clone() }));
         Box::leak(Box::new(Kernel { shader, fields: kernel.fields, twin: kernel.twin }))
     }
 }
 
-/// GPU against CPU, and the GPU against itself in other orders.
+/// WGSL that fills the arrays of workgroup memory, so that a read before the first write shows.
+fn poison_workgroup(source: &str) -> String {
+    let mut filling = String::new();
+    for line in source.lines().filter_map(|line| line.strip_prefix("var<workgroup> ")) {
+        let Some((name, rest)) = line.split_once(": array<") else { continue };
+        let (of, n) = rest.split_once(">;").and_then(|(rest, _)| rest.rsplit_once(", ")).expect("a length");
+        let junk = match of {
+            "u32" => "77u".to_owned(),
+            "mat2x4<f32>" => "mat2x4<f32>(vec4<f32>(1e30), vec4<f32>(1e30))".to_owned(),
+            _ => format!("{of}(1e30)"),
+        };
+        filling += &format!("for (var at = 0u; at < u32({n}); at++) {{ {name}[at] = {junk}; }}\n");
+    }
+    format!("\n{filling}workgroupBarrier();\n")
+}
+
+/// GPU against CPU, and the GPU against itself in other orders, with junk in workgroup memory.
 #[track_caller]
 fn compare(what: &str, words: &[Vec<u32>], near: Near, record: &dyn Fn(&mut Recording, &[Buffer])) {
     let gpu = run(&GPU, words, record, Order::AsTheyCome);

@@ -23,13 +23,13 @@ use half::{bf16, f16};
 
 use super::{CPU, GPU, Near, Order, STEPS, Scene, compare, floats, poison, run};
 
-const WEIGHT_TYPES: [WeightType; 3] = [WeightType::F32, WeightType::F16, WeightType::Bf16];
+pub const WEIGHT_TYPES: [WeightType; 3] = [WeightType::F32, WeightType::F16, WeightType::Bf16];
 const MAGNITUDES: [f32; 3] = [1.0, 1e-3, 1e3];
 /// Odd numbers of vectors, fewer and more than there are lanes.
 const WIDTHS: [usize; 4] = [8, 24, 72, 448];
 
 /// Weights, as they are stored.
-fn weights(random: &mut Random, n: usize, magnitude: f32, stored: WeightType) -> Vec<u32> {
+pub fn weights(random: &mut Random, n: usize, magnitude: f32, stored: WeightType) -> Vec<u32> {
     let numbers: Vec<f32> = (0..n).map(|_| magnitude * random.unit()).collect();
     let pairs = |narrow: fn(f32) -> u16| {
         let halves: Vec<u32> = numbers.iter().map(|&x| narrow(x).into()).collect();
