@@ -98,6 +98,12 @@ fn all_cases(request: &DeviceRequest, poison: bool) {
         let batched: Vec<u32> = batched.iter().map(|prefix| prefix.steps_taken).collect();
         assert_eq!(batched, steps_taken, "{case} on {name}, all prefixes in one pass");
 
+        // The storage forms have the prefixes only.
+        let is_whole = case.starts_with("cosmicfish_hrm/");
+        for name in ["full_logits", "prefix_q_logits", "greedy_generated"] {
+            assert_eq!(expected.numbers(name, u32::from_le_bytes).is_some(), is_whole, "{case}: {name}");
+        }
+        assert!(q.is_none_or(|q| q.len() == q_at), "{case}: every halting value was compared");
         if let Some(full) = expected.rows("full_logits") {
             let found = block_on(forward(&model, &tokens, &depth, Positions::All)).expect(case);
             for (i, (found, expected)) in found.logits.iter().zip(&full).enumerate() {

@@ -304,6 +304,9 @@ pub enum Error {
     /// The graphics driver reported an error.
     #[error("the graphics driver reported an error: {0}")]
     Gpu(String),
+    /// A caller asks for something that was not computed, or does not exist.
+    #[error("there is no such thing to read: {0}")]
+    NotThere(String),
     /// A kernel was called with arguments that do not fit it.
     #[error("a mistake in the engine, please report it: {0}")]
     Internal(String),
@@ -353,6 +356,7 @@ impl Error {
             Error::NoAdapter { .. } => "no-adapter",
             Error::GpuMemory { .. } => "gpu-memory",
             Error::Gpu(_) => "gpu",
+            Error::NotThere(_) => "not-there",
             Error::Internal(_) => "internal",
             Error::NonFiniteLogits { .. } => "non-finite-logits",
         }

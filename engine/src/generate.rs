@@ -198,7 +198,7 @@ impl Generator {
     ///
     /// # Errors
     /// [`Error::EmptyPrompt`], [`Error::TokenOutOfRange`], those of [`DepthControl::check`] and
-    /// [`Sampling::check`], [`Error::GpuMemory`]; [`Error::ContextFull`] where the prompt alone fills the window
+    /// [`Sampling::check`], [`Error::GpuMemory`]; [`Error::ContextFull`] where the prompt is longer than the window
     /// and [`Overflow::Stop`] was asked for.
     pub fn new(model: &Arc<Model>, prompt: &[u32], options: GenerateOptions) -> Result<Generator> {
         let answer = Answer::new(model, prompt, options)?;

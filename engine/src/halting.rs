@@ -24,7 +24,8 @@ impl DepthControl {
     /// Checks the controls against a model.
     ///
     /// # Errors
-    /// [`Error::DepthZero`], [`Error::DepthTooLarge`], [`Error::DepthFloorAboveCap`].
+    /// [`Error::DepthZero`], [`Error::DepthTooLarge`], [`Error::DepthFloorAboveCap`]; [`Error::Sampling`] for a
+    /// bias that is no number.
     pub fn check(&self, config: &Config) -> Result<()> {
         let most = config.hrm_max_steps as u32;
         for (what, depth) in
@@ -35,6 +36,9 @@ impl DepthControl {
                 Some(found) if found > most => return Err(Error::DepthTooLarge { what, found, most }),
                 _ => {}
             }
+        }
+        if let Some(found) = self.halt_bias.filter(|bias| !bias.is_finite()) {
+            return Err(Error::Sampling { what: "the halting bias", expected: "a finite number", found });
         }
         match (self.floor, self.cap) {
             (Some(floor), Some(cap)) if floor > cap => Err(Error::DepthFloorAboveCap { floor, cap }),
@@ -85,7 +89,7 @@ impl HaltedBy {
 
     /// The authors' count of a depth, which leaves out the step that halts.
     pub fn steps_taken(self, depth: u32) -> u32 {
-        if self == HaltedBy::Test { depth - 1 } else { depth }
+        if self == HaltedBy::Test { depth.saturating_sub(1) } else { depth }
     }
 }
 

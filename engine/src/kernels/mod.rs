@@ -5,7 +5,7 @@
 //! position of one sequence: `slot = sequence * capacity + position`. A *slab* is one `[n_slots, …]` piece of a
 //! buffer that holds several depths.
 //!
-//! **The one summation order.** A dot product runs in 64 interleaved accumulators (number k goes to k mod 64),
+//! **The one summation order.** A dot product with weights runs in 64 interleaved accumulators (number k goes to k mod 64),
 //! which are then folded in halves: 32, 16, 8, 4, 2, 1. It is `fold64` here, `fold` in the shaders. So a row's
 //! result depends on nothing but the row.
 

@@ -115,13 +115,17 @@ impl State {
         }
         let n_slabs = depth.next_power_of_two().min(config.hrm_max_steps);
         let n = n_slabs * self.n_slots;
+        // All are made before any takes its place, so that a lack of memory leaves everything as it was.
+        let z_h = new.rows("z_H of all depths", n, config.n_embd)?;
+        let q = new.rows("the halting values", n, 2)?;
+        let output = new.applications(config.n_output_layers, n_slabs)?;
         let mut grow = |old: &mut Buffer, grown: Buffer| {
             r.copy(old, &grown, old.n_bytes());
             *old = grown;
         };
-        grow(&mut self.z_h, new.rows("z_H of all depths", n, config.n_embd)?);
-        grow(&mut self.q, new.rows("the halting values", n, 2)?);
-        for (old, grown) in self.output.iter_mut().zip(new.applications(config.n_output_layers, n_slabs)?) {
+        grow(&mut self.z_h, z_h);
+        grow(&mut self.q, q);
+        for (old, grown) in self.output.iter_mut().zip(output) {
             grow(&mut old.k, grown.k);
             grow(&mut old.v, grown.v);
         }

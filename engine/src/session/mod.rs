@@ -108,6 +108,11 @@ impl Session {
             return Err(Error::ContextFull { n_tokens: capacity, block_size: config.block_size });
         }
         let (n_sequences, capacity) = (n_sequences.max(1), capacity.max(1));
+        // Slots are counted in 32 bits on the device.
+        if n_sequences.checked_mul(capacity).is_none_or(|n_slots| u32::try_from(n_slots).is_err()) {
+            let what = format!("{n_sequences} sequences of {capacity} positions");
+            return Err(Error::GpuMemory { what, needed_bytes: u64::MAX, limit_bytes: None });
+        }
         Ok(Session {
             model: Arc::clone(model),
             state: State::new(config, device, n_sequences, capacity)?,
@@ -136,9 +141,9 @@ impl Session {
     /// Reads contexts, each of another sequence, and chooses their next tokens.
     ///
     /// # Errors
-    /// [`Error::EmptyPrompt`], [`Error::ContextFull`], [`Error::TokenOutOfRange`], those of
-    /// [`DepthControl::check`] and [`Sampling::check`], [`Error::NonFiniteLogits`], those of the device. After
-    /// an error of the device the session is empty, and can be used again.
+    /// [`Error::EmptyPrompt`], [`Error::ContextFull`], [`Error::TokenOutOfRange`], [`Error::NotThere`], those of
+    /// [`DepthControl::check`] and [`Sampling::check`]: nothing has changed. [`Error::NonFiniteLogits`] of any
+    /// of the contexts and those of the device: all sequences are empty, and can be used again.
     pub async fn read(&mut self, reads: &[Read<'_>]) -> Result<Vec<Reading>> {
         let mut pending = self.accept(reads)?;
         let done = self.think(&mut pending).await;
@@ -147,15 +152,13 @@ impl Session {
 
     /// Submission after submission, until every sequence has halted and has its token.
     async fn think(&mut self, pending: &mut [Pending]) -> Result<()> {
-        let undecided = |pending: &[Pending]| pending.iter().filter(|p| p.halted.is_none()).count();
         let expected = |p: &Pending| match p.control.forced {
             0 => self.ahead[p.sequence].max(p.control.floor).min(p.deepest),
             forced => forced,
         };
         let first = pending.iter().map(expected).max().unwrap_or(1);
-        let deepest = pending.iter().map(|p| p.deepest).max().unwrap_or(1);
         self.submit(pending, 1..=first, Kind::Answer).await?;
-        if undecided(pending) > 0 {
+        if let Some(deepest) = pending.iter().filter(|p| p.halted.is_none()).map(|p| p.deepest).max() {
             self.submit(pending, first + 1..=deepest, Kind::Answer).await?;
         }
         if pending.iter().any(|p| p.token.is_none()) {
@@ -171,8 +174,8 @@ impl Session {
             let is_new = reads[..i].iter().all(|earlier| earlier.sequence != read.sequence);
             if read.sequence >= self.sequences.len() || !is_new {
                 let (s, n) = (read.sequence, self.sequences.len());
-                return Err(Error::Internal(format!(
-                    "sequence {s} of {n} is not there, or is read twice at once"
+                return Err(Error::NotThere(format!(
+                    "sequence {s} of {n}, or it is named twice in one read"
                 )));
             }
             self.check_tokens(read.tokens)?;
@@ -258,6 +261,9 @@ impl Session {
         if p.halted.is_some_and(|halted| halted.depth == depth) {
             if drawn[1] != 0 {
                 return Err(Error::NonFiniteLogits { position: n - 1 });
+            }
+            if drawn[0] as usize >= self.model.config().vocab_size {
+                return Err(Error::NotThere("a token that may be drawn, as none has a text".to_owned()));
             }
             p.token = Some(drawn[0]);
         }

@@ -47,7 +47,7 @@ impl Session {
     /// (q_halt, q_continue) of steps 1 to `depth` for the whole context, before the bias.
     ///
     /// # Errors
-    /// [`Error::Internal`] where the context was not brought to that depth; those of the device.
+    /// [`Error::NotThere`] where the context was not brought to that depth; those of the device.
     pub async fn halting_values(&self, sequence: usize, depth: u32) -> Result<Vec<[f32; 2]>> {
         let n = self.sequences.get(sequence).map_or(0, |sequence| sequence.tokens().len());
         self.check_computed(sequence, depth, n)?;
@@ -59,7 +59,7 @@ impl Session {
     /// Logits of positions of the context, read at a depth that it was brought to: `[position][V]`.
     ///
     /// # Errors
-    /// [`Error::Internal`] where the positions were not brought to that depth; those of the device.
+    /// [`Error::NotThere`] where the positions were not brought to that depth; those of the device.
     pub async fn logits(
         &mut self,
         sequence: usize,
@@ -86,7 +86,7 @@ impl Session {
             self.sequences.get(sequence).filter(|_| steps.contains(&depth)).map(|s| s.step_from(depth));
         match n_there {
             Some(n_there) if (1..=n_there).contains(&n) => Ok(()),
-            _ => Err(Error::Internal(format!("sequence {sequence} has not {n} positions at depth {depth}"))),
+            _ => Err(Error::NotThere(format!("{n} positions of sequence {sequence} at depth {depth}"))),
         }
     }
 
@@ -261,7 +261,9 @@ impl Session {
                 continue;
             }
             forward.logits(&mut r, self.span(chosen, OUTPUT), 0);
-            self.draw(&mut r, self.span(chosen, OUTPUT), 0);
+            if wanted == Wanted::Tokens {
+                self.draw(&mut r, self.span(chosen, OUTPUT), 0);
+            }
             let region = match wanted {
                 Wanted::Logits => Region { buffer: &work.logits, at: 0, bytes: n * row_bytes },
                 Wanted::Tokens => Region { buffer: &work.drawn, at: 0, bytes: 8 * n },

@@ -130,7 +130,7 @@ impl Session {
             let p = &pending[0];
             let slab = (*steps.end() as usize - 1) * self.state.n_slots;
             let last = p.sequence * self.state.capacity + self.sequences[p.sequence].tokens().len() - 1;
-            reads.extend(buffers.regions(&self.state, slab + last));
+            reads.extend(buffers.regions(&self.state, slab + last, config.vocab_size));
         }
         let mut read = device.run(r, &reads).await?;
         let traced = read.split_off(read.len().min(2));

@@ -43,10 +43,11 @@ impl Buffers {
     }
 
     /// What is read after a step: the halting values, in a row of q; the movements, the path, the logits.
-    pub fn regions<'a>(&'a self, state: &'a State, q_row: usize) -> [Region<'a>; 4] {
+    pub fn regions<'a>(&'a self, state: &'a State, q_row: usize, vocab_size: usize) -> [Region<'a>; 4] {
         let whole = |buffer: &'a Buffer| Region { buffer, at: 0, bytes: buffer.n_bytes() };
         let q = Region { buffer: &state.q, at: 8 * q_row as u64, bytes: 8 };
-        [q, whole(&self.moved), whole(&self.path), whole(&state.work.logits)]
+        let logits = Region { buffer: &state.work.logits, at: 0, bytes: 4 * vocab_size as u64 };
+        [q, whole(&self.moved), whole(&self.path), logits]
     }
 }
 

@@ -93,6 +93,8 @@ impl Gpu {
 
     /// A buffer of zeros. `id` is its own number.
     pub fn buffer(&self, label: &str, n_bytes: u64, id: u64) -> Result<Memory> {
+        // What nobody uses any more is freed first: bindings keep their buffers alive.
+        lock(&self.pipelines).forget(&std::mem::take(&mut *lock(&self.freed)));
         let limits = self.device.limits();
         let limit_bytes = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
         let too_large =
