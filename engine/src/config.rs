@@ -20,7 +20,7 @@ const DEFAULT_EPS: f32 = 1e-5;
 
 // Ceilings far above any model that exists. They keep a hostile file from asking for endless lists and keep
 // every product of dimensions within 64 bits; a model's whole size is checked separately.
-// As many outputs as the workgroups of one call can make.
+/// As many outputs as the workgroups of one call can make.
 const MOST_VOCAB: usize = 8 * 65535;
 const MOST_EMBD: usize = 1 << 16;
 /// What the attention kernel keeps of a query in workgroup memory.

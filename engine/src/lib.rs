@@ -57,5 +57,5 @@ pub use model::Model;
 pub use sampler::Sampling;
 pub use session::{Computed, Prefix, Read, Reading, Session};
 pub use tokenizer::{Decoder, Tokenizer};
-pub use trace::{CycleTrace, Level, StepTrace, TopToken};
+pub use trace::{CycleTrace, Level, StepTrace, TopToken, likeliest};
 pub use weights::{Tensor, WeightType, Weights, expected_tensors};

@@ -52,8 +52,8 @@ pub struct TopToken {
     pub probability: f32,
 }
 
-/// The likeliest tokens of some logits.
-pub(crate) fn likeliest(logits: &[f32], n: usize) -> Vec<TopToken> {
+/// The `n` likeliest tokens of some logits `[V]`, the likeliest first; of equal ones the lower id.
+pub fn likeliest(logits: &[f32], n: usize) -> Vec<TopToken> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logits.iter().map(|logit| f64::from(logit - largest).exp()).sum();
     let mut order: Vec<u32> = (0..logits.len() as u32).collect();
@@ -76,5 +76,8 @@ mod tests {
         let found = likeliest(&[0.0, 2.0, -1.0, 1.0, 2.0], 3);
         assert_eq!(found.iter().map(|top| top.token).collect::<Vec<_>>(), [1, 4, 3]);
         assert!((found[0].probability - 0.3917).abs() < 1e-3, "{found:?}");
+        let found = likeliest(&[0.0, 2.0, -1.0, 1.0, 0.5, 0.2, 0.1], 5);
+        assert_eq!(found.iter().map(|top| top.token).collect::<Vec<_>>(), [1, 3, 4, 5, 6]);
+        assert!((found[0].probability - 0.4782).abs() < 1e-3, "{found:?}");
     }
 }

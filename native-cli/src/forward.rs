@@ -1,11 +1,10 @@
 //! `fathom forward`: one forward of a whole prompt with nothing cached, for looking inside and for
 //! comparing with other implementations.
 
-use std::cmp::Ordering;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use fathom_engine::{Forward, Model, Positions};
+use fathom_engine::{Forward, Model, Positions, TopToken, likeliest};
 use serde::Serialize;
 
 use crate::cli::{Common, ForwardArgs};
@@ -84,7 +83,7 @@ fn summary(
     }
     writeln!(out, "device       {}", model.device().name())?;
     writeln!(out, "likeliest")?;
-    for (token, probability) in likeliest(logits) {
+    for TopToken { token, probability } in likeliest(logits, N_SHOWN) {
         let name = loading::token_name(model, token);
         writeln!(
             out,
@@ -95,27 +94,4 @@ fn summary(
         )?;
     }
     out.flush()
-}
-
-/// The first tokens by probability, which is taken over the whole vocabulary.
-fn likeliest(logits: &[f32]) -> Vec<(u32, f32)> {
-    let greatest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f32 = logits.iter().map(|logit| (logit - greatest).exp()).sum();
-    let mut order: Vec<(u32, f32)> =
-        (0..).zip(logits.iter().map(|logit| (logit - greatest).exp() / sum)).collect();
-    order.sort_by(|a, b| b.1.partial_cmp(&a.1).unwrap_or(Ordering::Equal));
-    order.truncate(N_SHOWN);
-    order
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_likeliest_come_first() {
-        let found = likeliest(&[0.0, 2.0, -1.0, 1.0, 0.5, 0.2, 0.1]);
-        assert_eq!(found.iter().map(|f| f.0).collect::<Vec<_>>(), [1, 3, 4, 5, 6]);
-        assert!((found[0].1 - 0.4782).abs() < 1e-3, "{found:?}");
-    }
 }

@@ -10,7 +10,7 @@
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-use super::{Bindings, Kernel, Row, Span, params, shader};
+use super::{Bindings, Kernel, Row, Span, params, shader, weights_constant};
 use crate::device::Buffer;
 use crate::recording::{Call, Recording};
 use crate::weights::WeightType;
@@ -62,16 +62,14 @@ impl Embed<'_> {
             recording.expect(&KERNEL, "w (wpe)", w, 4 * wpe as usize + capacity as usize * words_of_row);
         }
         recording.expect(&KERNEL, "x", x, span.n as usize * n_embd as usize);
-        let weights = match weight_type {
-            WeightType::F32 => 0,
-            WeightType::F16 => 1,
-            WeightType::Bf16 => 2,
-        };
         let (first_row, n_rows) = (span.first, span.n);
         let params = Params { first_row, n_rows, n_embd, capacity, wpe: wpe.unwrap_or(0) };
         recording.call(Call {
             kernel: &KERNEL,
-            constants: vec![("WEIGHTS", weights), ("LEARNED_POSITIONS", wpe.is_some().into())],
+            constants: vec![
+                ("WEIGHTS", weights_constant(weight_type)),
+                ("LEARNED_POSITIONS", wpe.is_some().into()),
+            ],
             buffers: vec![span.rows.clone(), tokens.clone(), w.clone(), x.clone()],
             params: bytemuck::bytes_of(&params).to_vec(),
             grid: [n_embd.div_ceil(CHANNELS), span.n, 1],

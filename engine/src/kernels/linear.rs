@@ -15,7 +15,7 @@ use half::bf16;
 use multiversion::multiversion;
 use rayon::prelude::*;
 
-use super::{Bindings, Kernel, Row, Span, fold64, live, params, shader};
+use super::{Bindings, Kernel, Row, Span, fold64, live, params, shader, weights_constant};
 use crate::device::Buffer;
 use crate::recording::{Call, Recording};
 use crate::weights::WeightType;
@@ -95,16 +95,15 @@ impl Linear<'_> {
         recording.expect(&KERNEL, "x", x, (span.n * n_in) as usize);
         recording.expect(&KERNEL, "y", y, (out_row + span.n) as usize * n_out as usize);
         let rows = span.n.clamp(1, ROWS);
-        let weights = match weight_type {
-            WeightType::F32 => 0,
-            WeightType::F16 => 1,
-            WeightType::Bf16 => 2,
-        };
         let (first_row, n_rows, step) = (span.first, span.n, span.step);
         let params = Params { first_row, n_rows, step, n_in, n_out, weight, bias, out_row };
         recording.call(Call {
             kernel: &KERNEL,
-            constants: vec![("WEIGHTS", weights), ("EPILOGUE", epilogue as u32), ("ROWS", rows)],
+            constants: vec![
+                ("WEIGHTS", weights_constant(weight_type)),
+                ("EPILOGUE", epilogue as u32),
+                ("ROWS", rows),
+            ],
             buffers: vec![span.rows.clone(), span.mask.clone(), w.clone(), x.clone(), y.clone()],
             params: bytemuck::bytes_of(&params).to_vec(),
             grid: [n_out.div_ceil(OUTPUTS), span.n.div_ceil(rows), 1],

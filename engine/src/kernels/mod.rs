@@ -5,9 +5,9 @@
 //! position of one sequence: `slot = sequence * capacity + position`. A *slab* is one `[n_slots, …]` piece of a
 //! buffer that holds several depths.
 //!
-//! **The one summation order.** A dot product with weights runs in 64 interleaved accumulators (number k goes to k mod 64),
-//! which are then folded in halves: 32, 16, 8, 4, 2, 1. It is `fold64` here, `fold` in the shaders. So a row's
-//! result depends on nothing but the row.
+//! **The one summation order.** A dot product with weights runs in 64 interleaved accumulators (number k goes to
+//! k mod 64), which are then folded in halves: 32, 16, 8, 4, 2, 1. It is `fold64` here, `fold` in the shaders. So a
+//! row's result depends on nothing but the row.
 
 pub mod attention;
 pub mod embed;
@@ -30,6 +30,7 @@ use bytemuck::Pod;
 
 use crate::device::Buffer;
 use crate::recording::Call;
+use crate::weights::WeightType;
 
 /// In place of a step: the call belongs to the output stage. In place of a plane: the one of the sequence's
 /// own depth, which only the mask knows.
@@ -96,6 +97,15 @@ pub(crate) fn slab_of(plane: u32, row: Row, mask: &[[u32; 2]]) -> usize {
 /// The fewest slabs of a buffer in which a call names this plane.
 pub(crate) fn n_slabs(plane: u32) -> usize {
     if plane == OUTPUT { 1 } else { plane as usize + 1 }
+}
+
+/// The shaders' `WEIGHTS`.
+fn weights_constant(weight_type: WeightType) -> u32 {
+    match weight_type {
+        WeightType::F32 => 0,
+        WeightType::F16 => 1,
+        WeightType::Bf16 => 2,
+    }
 }
 
 /// The 64 accumulators, folded in halves.
