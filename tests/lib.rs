@@ -9,7 +9,7 @@ pub mod forms;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use fathom_engine::{Config, Device, DeviceRequest, Model, ModelFiles, expected_tensors};
+use fathom_engine::{Config, Device, DeviceRequest, Model, ModelFiles, WeightFile, expected_tensors};
 use pollster::block_on;
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -162,8 +162,9 @@ pub fn random_model(config: &str, seed: u64) -> ModelFiles {
     let file = safetensors::serialize(views, None::<HashMap<String, String>>).expect("weights");
     ModelFiles {
         config: config.to_owned(),
-        weights: vec![("random.safetensors".to_owned(), file.into())],
+        weights: vec![WeightFile::in_memory("random.safetensors", file)],
         tokenizer: None,
+        gpt2: None,
         name: "random".to_owned(),
     }
 }

@@ -115,6 +115,12 @@ impl Config {
         Ok(config)
     }
 
+    /// Whether the words are GPT-2's where the model has no tokenizer of its own: its vocabulary, or the padded
+    /// size that the released models give it.
+    pub fn has_gpt2_vocabulary(&self) -> bool {
+        (50257..=50304).contains(&self.vocab_size)
+    }
+
     /// Width of one attention head, `hd = C / n_head`.
     pub fn head_dim(&self) -> usize {
         self.n_embd / self.n_head

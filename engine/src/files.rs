@@ -1,6 +1,8 @@
 //! A model's files: from a folder, or put together by a caller that has them in memory (a browser, a program
 //! that carries a model inside itself).
 //!
+//! Weights need not lie in memory: a [`WeightFile`] may be anything that hands out ranges of bytes.
+//!
 //! A folder holds `config.json`, the weights as `model.safetensors` or as several files listed by
 //! `model.safetensors.index.json`, and optionally `tokenizer.json` (the Hugging Face layout).
 
@@ -14,7 +16,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::weights::Weights;
+use crate::weights::{WeightFile, Weights};
 
 const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
@@ -93,10 +95,13 @@ pub struct Progress {
 pub struct ModelFiles {
     /// The text of `config.json`.
     pub config: String,
-    /// The safetensors files with their names, which appear in errors only.
-    pub weights: Vec<(String, Bytes)>,
+    /// The safetensors files.
+    pub weights: Vec<WeightFile>,
     /// The bytes of `tokenizer.json`, where the model has one.
     pub tokenizer: Option<Vec<u8>>,
+    /// GPT-2's vocabulary as [`Tokenizer::gpt2_from`](crate::Tokenizer::gpt2_from) reads it, for a build that
+    /// does not hold it.
+    pub gpt2: Option<Vec<u8>>,
     /// The model's name: its folder's.
     pub name: String,
 }
@@ -128,7 +133,7 @@ impl ModelFiles {
         // "." and ".." have no name of their own.
         let whole_path = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
         let name = whole_path.file_name().unwrap_or(whole_path.as_os_str()).to_string_lossy().into_owned();
-        Ok(ModelFiles { config, weights, tokenizer, name })
+        Ok(ModelFiles { config, weights, tokenizer, gpt2: None, name })
     }
 }
 
@@ -189,7 +194,7 @@ impl ShardIndex {
     }
 }
 
-fn read_shards(folder: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Vec<(String, Bytes)>> {
+fn read_shards(folder: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Vec<WeightFile>> {
     let index_path = folder.join(INDEX);
     let index = ShardIndex::from_json(&read_text(&index_path)?, &shown(&index_path))?;
     let shards = index.files();
@@ -199,7 +204,7 @@ fn read_shards(folder: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Vec<
         }
     }
     let files = read_weights(folder, &shards, progress)?;
-    index.check(&Weights::from_files(files.clone())?)?;
+    index.check(&Weights::from_files(&files)?)?;
     Ok(files)
 }
 
@@ -207,7 +212,7 @@ fn read_weights(
     folder: &Path,
     names: &[&str],
     progress: &mut dyn FnMut(Progress),
-) -> Result<Vec<(String, Bytes)>> {
+) -> Result<Vec<WeightFile>> {
     let mut bytes_total = 0;
     for name in names {
         let path = folder.join(name);
@@ -221,7 +226,7 @@ fn read_weights(
             bytes_done += n;
             progress(Progress { phase: "reading weights", bytes_done, bytes_total });
         })?;
-        files.push((shown(&path), Bytes::from(bytes)));
+        files.push(WeightFile::in_memory(shown(&path), bytes));
     }
     Ok(files)
 }

@@ -58,4 +58,4 @@ pub use sampler::Sampling;
 pub use session::{Computed, Prefix, Read, Reading, Session};
 pub use tokenizer::{Decoder, Tokenizer};
 pub use trace::{CycleTrace, Level, StepTrace, TopToken, likeliest};
-pub use weights::{Tensor, WeightType, Weights, expected_tensors};
+pub use weights::{ReadAt, Tensor, WeightFile, WeightType, Weights, expected_tensors};

@@ -1,11 +1,10 @@
 //! Text to tokens and back.
 //!
 //! Two kinds of tokenizer: GPT-2's byte-level BPE, which the released models use and which is built in (cargo
-//! feature `gpt2`), and any Hugging Face `tokenizer.json`. Both encode with their own library. Decoding is one
+//! feature `gpt2`) or comes as a file, and any Hugging Face `tokenizer.json`. Both encode with their own library. Decoding is one
 //! table for both, from id to bytes, so that a [`Decoder`] can stream: a token may end in the middle of a
 //! character, and no half character is ever shown.
 
-#[cfg(feature = "gpt2")]
 mod gpt2;
 mod json;
 
@@ -25,7 +24,6 @@ pub struct Tokenizer {
 }
 
 enum Encoder {
-    #[cfg(feature = "gpt2")]
     Gpt2(Box<gpt2::Gpt2>),
     Json(Box<json::Json>),
 }
@@ -54,16 +52,36 @@ impl Tokenizer {
         #[cfg(not(feature = "gpt2"))]
         return Err(Error::Gpt2NotBuiltIn);
         #[cfg(feature = "gpt2")]
-        {
-            let file = "GPT-2's vocabulary".to_owned();
-            let (encoder, texts) =
-                gpt2::Gpt2::new().map_err(|reason| Error::TokenizerFile { file, reason })?;
-            Ok(Self {
-                encoder: Arc::new(Encoder::Gpt2(Box::new(encoder))),
-                texts: Arc::new(texts),
-                eos: Some(gpt2::END_OF_TEXT),
-            })
-        }
+        Self::with_gpt2(gpt2::Gpt2::built_in())
+    }
+
+    /// The same out of a file in the tiktoken format: a line `base64 rank` for each token, in any order.
+    ///
+    /// # Errors
+    /// [`Error::TokenizerFile`].
+    pub fn gpt2_from(bytes: &[u8]) -> Result<Self> {
+        Self::with_gpt2(gpt2::Gpt2::read(bytes))
+    }
+
+    /// GPT-2's vocabulary as [`Tokenizer::gpt2_from`] reads it.
+    ///
+    /// # Errors
+    /// Those of [`Tokenizer::gpt2`].
+    pub fn gpt2_file() -> Result<String> {
+        use base64::{Engine, engine::general_purpose::STANDARD};
+        let tokenizer = Self::gpt2()?;
+        let line = |id: u32| format!("{} {id}\n", STANDARD.encode(tokenizer.text(id).unwrap_or_default()));
+        Ok((0..gpt2::END_OF_TEXT).map(line).collect())
+    }
+
+    fn with_gpt2(read: Result<(gpt2::Gpt2, Texts), String>) -> Result<Self> {
+        let (encoder, texts) =
+            read.map_err(|reason| Error::TokenizerFile { file: "GPT-2's vocabulary".to_owned(), reason })?;
+        Ok(Self {
+            encoder: Arc::new(Encoder::Gpt2(Box::new(encoder))),
+            texts: Arc::new(texts),
+            eos: Some(gpt2::END_OF_TEXT),
+        })
     }
 
     /// The tokens of a text.
@@ -75,7 +93,6 @@ impl Tokenizer {
     /// [`Error::UnknownText`] where the vocabulary has no token for a part of the text.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         match &*self.encoder {
-            #[cfg(feature = "gpt2")]
             Encoder::Gpt2(gpt2) => Ok(gpt2.encode(text)),
             Encoder::Json(json) => json.encode(text),
         }

@@ -179,3 +179,22 @@ fn gpt2_takes_any_amount_of_space() {
         assert_eq!(tokenizer.decode(&tokenizer.encode(&long).unwrap()), long);
     }
 }
+
+#[cfg(feature = "gpt2")]
+#[test]
+fn gpt2_from_a_file() {
+    let file = Tokenizer::gpt2_file().unwrap();
+    let (built_in, read) = (Tokenizer::gpt2().unwrap(), Tokenizer::gpt2_from(file.as_bytes()).unwrap());
+    assert_eq!((read.n_vocab(), read.eos()), (50257, Some(50256)));
+    for id in 0..50258 {
+        assert_eq!(read.token_bytes(id), built_in.token_bytes(id));
+    }
+    let long = "It's 12,345 o'clock;  we'll   see…\n\n\tdone ".repeat(50);
+    for text in ["Hello world", "naïve 😀 日本語\r\n\t x", "<|endoftext|>", "  a  ", &long] {
+        assert_eq!(read.encode(text).unwrap(), built_in.encode(text).unwrap(), "{text}");
+    }
+    let (first, rest) = file.split_once('\n').unwrap();
+    for wrong in ["", rest, &file.replacen(first, "? 0", 1), &format!("{first}\n{file}"), "<html>"] {
+        assert_eq!(Tokenizer::gpt2_from(wrong.as_bytes()).unwrap_err().code(), "tokenizer-file");
+    }
+}

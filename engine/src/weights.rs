@@ -8,6 +8,10 @@
 //! `[out, in]`.
 
 use std::collections::BTreeMap;
+use std::future::Future;
+use std::ops::Range;
+use std::pin::Pin;
+use std::rc::Rc;
 
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, Metadata};
@@ -21,6 +25,74 @@ const TIED: [&str; 2] = ["wte.weight", "lm_head.weight"];
 
 /// The longest header that is read, in bytes; the reference implementation's own limit.
 const MOST_HEADER_BYTES: u64 = 100_000_000;
+
+/// The number of bytes that say how long the header is.
+const LENGTH_BYTES: u64 = 8;
+
+/// Bytes that lie elsewhere and come in pieces: a file of a browser's, which is never in memory as a whole.
+pub trait ReadAt: std::fmt::Debug {
+    /// How many there are.
+    fn n_bytes(&self) -> u64;
+
+    /// Those of a range, which lies within them.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and whatever else the place has to say.
+    fn read(&self, range: Range<u64>) -> Pin<Box<dyn Future<Output = Result<Bytes>> + '_>>;
+}
+
+/// One safetensors file.
+#[derive(Debug, Clone)]
+pub struct WeightFile {
+    /// What errors call it.
+    name: String,
+    /// The beginning, at least to the end of the header.
+    head: Bytes,
+    n_bytes: u64,
+    source: Source,
+}
+
+#[derive(Debug, Clone)]
+enum Source {
+    Memory(Bytes),
+    Elsewhere(Rc<dyn ReadAt>),
+}
+
+impl WeightFile {
+    /// A file that is in memory. `name` is what errors call it.
+    pub fn in_memory(name: impl Into<String>, bytes: impl Into<Bytes>) -> WeightFile {
+        let bytes = bytes.into();
+        let (head, n_bytes) = (bytes.clone(), bytes.len() as u64);
+        WeightFile { name: name.into(), head, n_bytes, source: Source::Memory(bytes) }
+    }
+
+    /// A file that lies elsewhere; only its header is read now.
+    ///
+    /// # Errors
+    /// Those of [`ReadAt::read`].
+    pub async fn open(name: impl Into<String>, file: Rc<dyn ReadAt>) -> Result<WeightFile> {
+        let n_bytes = file.n_bytes();
+        let mut head = file.read(0..LENGTH_BYTES.min(n_bytes)).await?;
+        // What the length promises is checked when the header is parsed.
+        if let Some(header_bytes) = header_bytes(&head).filter(|&n| n <= MOST_HEADER_BYTES) {
+            head = file.read(0..(LENGTH_BYTES + header_bytes).min(n_bytes)).await?;
+        }
+        Ok(WeightFile { name: name.into(), head, n_bytes, source: Source::Elsewhere(file) })
+    }
+}
+
+impl Source {
+    async fn read(&self, range: Range<u64>) -> Result<Bytes> {
+        let outside = || Error::Internal(format!("the bytes {range:?} lie outside of a file of weights"));
+        match self {
+            Source::Memory(bytes) => {
+                bytes.slice(range.start as usize..range.end as usize).ok_or_else(outside)
+            }
+            Source::Elsewhere(file) if range.end > file.n_bytes() => Err(outside()),
+            Source::Elsewhere(file) => file.read(range).await,
+        }
+    }
+}
 
 /// How a tensor's numbers are stored; all little-endian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,22 +124,32 @@ pub struct Tensor {
     pub shape: Vec<usize>,
     /// How its numbers are stored.
     pub dtype: WeightType,
-    bytes: Bytes,
+    source: Source,
+    /// Where in its file.
+    range: Range<u64>,
 }
 
 impl Tensor {
-    /// The numbers as they are stored: the product of the shape times the type's size. Not aligned.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+    /// The size of its numbers as they are stored: the product of the shape times the type's size.
+    pub fn n_bytes(&self) -> u64 {
+        self.range.end - self.range.start
     }
 
-    /// The numbers as f32, which every stored type converts to exactly.
-    pub fn to_f32(&self) -> Vec<f32> {
-        let pairs = || self.bytes.as_chunks::<2>().0.iter().copied();
-        match self.dtype {
-            WeightType::F32 => {
-                self.bytes.as_chunks::<4>().0.iter().copied().map(f32::from_le_bytes).collect()
-            }
+    /// A range of its bytes. Not aligned.
+    ///
+    /// # Errors
+    /// Those of [`ReadAt::read`].
+    pub async fn read(&self, range: Range<u64>) -> Result<Bytes> {
+        self.source.read(self.range.start + range.start..self.range.start + range.end).await
+    }
+}
+
+impl WeightType {
+    /// Numbers as f32, which every stored type converts to exactly.
+    pub fn to_f32(self, bytes: &[u8]) -> Vec<f32> {
+        let pairs = || bytes.as_chunks::<2>().0.iter().copied();
+        match self {
+            WeightType::F32 => bytes.as_chunks::<4>().0.iter().copied().map(f32::from_le_bytes).collect(),
             WeightType::F16 => pairs().map(|b| f16::from_le_bytes(b).to_f32()).collect(),
             WeightType::Bf16 => pairs().map(|b| bf16::from_le_bytes(b).to_f32()).collect(),
         }
@@ -87,35 +169,36 @@ struct Entry {
     file: usize,
     shape: Vec<usize>,
     dtype: Dtype,
-    bytes: Bytes,
+    source: Source,
+    range: Range<u64>,
 }
 
 impl Weights {
-    /// Reads the headers of one or several safetensors files; the numbers stay where they are. The names are
-    /// what errors call the files.
+    /// Reads the headers of one or several files; the numbers stay where they are.
     ///
     /// # Errors
     /// [`Error::WeightsTruncated`], [`Error::WeightsHeader`]; [`Error::TensorTwice`] where two files hold a
     /// tensor of one name.
-    pub fn from_files(files: Vec<(String, Bytes)>) -> Result<Weights> {
+    pub fn from_files(files: &[WeightFile]) -> Result<Weights> {
         let mut weights = Weights { files: Vec::with_capacity(files.len()), tensors: BTreeMap::new() };
-        for (file, bytes) in files {
-            let (header, data) = parse(&file, &bytes)?;
+        for file in files {
+            let (header, data_start) = parse(file)?;
             for (name, info) in header.tensors() {
-                let (start, end) = info.data_offsets;
                 // parse() has checked that the last tensor ends where the data ends.
-                let bytes = data.slice(start..end).ok_or_else(|| Error::WeightsHeader {
-                    file: file.clone(),
-                    reason: format!("the tensor {name} lies outside of the file"),
-                })?;
-                let entry =
-                    Entry { file: weights.files.len(), shape: info.shape.clone(), dtype: info.dtype, bytes };
+                let (start, end) = info.data_offsets;
+                let entry = Entry {
+                    file: weights.files.len(),
+                    shape: info.shape.clone(),
+                    dtype: info.dtype,
+                    source: file.source.clone(),
+                    range: data_start + start as u64..data_start + end as u64,
+                };
                 if let Some(earlier) = weights.tensors.insert(name.clone(), entry) {
-                    let first = weights.files[earlier.file].clone();
-                    return Err(Error::TensorTwice { name, first, second: file });
+                    let (first, second) = (weights.files[earlier.file].clone(), file.name.clone());
+                    return Err(Error::TensorTwice { name, first, second });
                 }
             }
-            weights.files.push(file);
+            weights.files.push(file.name.clone());
         }
         Ok(weights)
     }
@@ -143,7 +226,8 @@ impl Weights {
             name: name.to_owned(),
             found: format!("{:?}", entry.dtype),
         })?;
-        Ok(Tensor { name: name.to_owned(), shape: entry.shape.clone(), dtype, bytes: entry.bytes.clone() })
+        let (source, range) = (entry.source.clone(), entry.range.clone());
+        Ok(Tensor { name: name.to_owned(), shape: entry.shape.clone(), dtype, source, range })
     }
 
     /// The embedding `[V, C]`, which is the output head too. A file may call it `wte.weight` or
@@ -151,14 +235,18 @@ impl Weights {
     ///
     /// # Errors
     /// [`Error::TiedTensorsDiffer`] and those of [`Weights::tensor`].
-    pub fn resolve_tied(&self, config: &Config) -> Result<Tensor> {
+    pub async fn resolve_tied(&self, config: &Config) -> Result<Tensor> {
         let [wte, lm_head] = TIED;
         let shape = [config.vocab_size, config.n_embd];
         match (self.tensors.contains_key(wte), self.tensors.contains_key(lm_head)) {
             (false, true) => self.tensor(lm_head, &shape),
             (true, true) => {
                 let (first, second) = (self.tensor(wte, &shape)?, self.tensor(lm_head, &shape)?);
-                if first.dtype != second.dtype || first.bytes() != second.bytes() {
+                let mut are_equal = first.dtype == second.dtype;
+                for piece in pieces(first.n_bytes()) {
+                    are_equal = are_equal && *first.read(piece.clone()).await? == *second.read(piece).await?;
+                }
+                if !are_equal {
                     return Err(Error::TiedTensorsDiffer { first: wte, second: lm_head });
                 }
                 Ok(first)
@@ -173,11 +261,11 @@ impl Weights {
     ///
     /// # Errors
     /// Those of [`Weights::resolve_tied`], and [`Error::TensorUnexpected`].
-    pub fn check(&self, config: &Config) -> Result<()> {
+    pub async fn check(&self, config: &Config) -> Result<()> {
         let expected: BTreeMap<String, Vec<usize>> = expected_tensors(config).into_iter().collect();
         for (name, shape) in &expected {
             if TIED.contains(&name.as_str()) {
-                self.resolve_tied(config)?;
+                self.resolve_tied(config).await?;
             } else {
                 self.tensor(name, shape)?;
             }
@@ -258,36 +346,42 @@ fn push_block(tensors: &mut Vec<(String, Vec<usize>)>, block: &str, config: &Con
     }
 }
 
-/// Splits a file into its header and its data, and checks that the one describes the other.
-fn parse(file: &str, bytes: &Bytes) -> Result<(Metadata, Bytes)> {
-    const LENGTH_BYTES: u64 = 8;
-    let invalid = |reason: String| Error::WeightsHeader { file: file.to_owned(), reason };
-    let found_bytes = bytes.len() as u64;
-    let truncated =
-        |expected_bytes| Error::WeightsTruncated { file: file.to_owned(), expected_bytes, found_bytes };
+/// The ranges in which so many bytes are read, each but the last as long as the others.
+pub(crate) fn pieces(n_bytes: u64) -> impl Iterator<Item = Range<u64>> {
+    /// Whole numbers of every type. It bounds what is in memory at a time.
+    const PIECE_BYTES: u64 = 8 << 20;
+    (0..n_bytes.div_ceil(PIECE_BYTES)).map(move |i| i * PIECE_BYTES..((i + 1) * PIECE_BYTES).min(n_bytes))
+}
 
-    let header_bytes = bytes.first_chunk().map(|b| u64::from_le_bytes(*b)).ok_or(truncated(LENGTH_BYTES))?;
+/// The length that a file gives for its header.
+fn header_bytes(head: &[u8]) -> Option<u64> {
+    head.first_chunk().map(|b| u64::from_le_bytes(*b))
+}
+
+/// A file's header, and where its data begins; the one describes the other.
+fn parse(file: &WeightFile) -> Result<(Metadata, u64)> {
+    let invalid = |reason: String| Error::WeightsHeader { file: file.name.clone(), reason };
+    let found_bytes = file.n_bytes;
+    let truncated =
+        |expected_bytes| Error::WeightsTruncated { file: file.name.clone(), expected_bytes, found_bytes };
+
+    let header_bytes = header_bytes(&file.head).ok_or(truncated(LENGTH_BYTES))?;
     if header_bytes > MOST_HEADER_BYTES {
         return Err(invalid(format!("its header claims {header_bytes} bytes, above {MOST_HEADER_BYTES}")));
     }
     let data_start = LENGTH_BYTES + header_bytes;
-    let (Some(header), Some(data)) = (
-        bytes.get(LENGTH_BYTES as usize..data_start as usize),
-        bytes.slice(data_start as usize..bytes.len()),
-    ) else {
-        return Err(truncated(data_start));
-    };
+    let header = file.head.get(LENGTH_BYTES as usize..data_start as usize).ok_or(truncated(data_start))?;
     // Reading Metadata also checks that the tensors follow each other without overlap or gap, and that each
     // one's length is that of its shape and type.
     let header: Metadata = serde_json::from_slice(header).map_err(|e| invalid(e.to_string()))?;
-    let (promised, found) = (header.data_len(), data.len());
+    let (promised, found) = (header.data_len() as u64, found_bytes - data_start);
     if promised > found {
-        return Err(truncated(data_start.saturating_add(promised as u64)));
+        return Err(truncated(data_start.saturating_add(promised)));
     }
     if promised < found {
         return Err(invalid(format!("{} bytes after the last tensor belong to none", found - promised)));
     }
-    Ok((header, data))
+    Ok((header, data_start))
 }
 
 fn weight_type(dtype: Dtype) -> Option<WeightType> {

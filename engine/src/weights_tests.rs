@@ -36,7 +36,69 @@ fn file(header: &str, data: &[u8]) -> Vec<u8> {
 }
 
 fn read(file: Vec<u8>) -> Result<Weights> {
-    Weights::from_files(vec![("m.safetensors".to_owned(), file.into())])
+    Weights::from_files(&[WeightFile::in_memory("m.safetensors", file)])
+}
+
+/// What comes of a future that waits for nothing: everything is in memory.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match std::pin::pin!(future).poll(&mut context) {
+        std::task::Poll::Ready(value) => value,
+        std::task::Poll::Pending => panic!("it waits"),
+    }
+}
+
+/// A file that lies elsewhere, and notes what is read of it.
+#[derive(Debug)]
+struct Elsewhere {
+    bytes: Bytes,
+    reads: std::cell::RefCell<Vec<Range<u64>>>,
+}
+
+impl ReadAt for Elsewhere {
+    fn n_bytes(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn read(&self, range: Range<u64>) -> Pin<Box<dyn Future<Output = Result<Bytes>> + '_>> {
+        self.reads.borrow_mut().push(range.clone());
+        let bytes = self.bytes.slice(range.start as usize..range.end as usize).unwrap();
+        Box::pin(std::future::ready(Ok(bytes)))
+    }
+}
+
+#[test]
+fn a_file_elsewhere_is_read_in_ranges() {
+    let file = safetensors_file(&[("a", &[2], 4), ("b", &[3], 2)]);
+    let data_start = (file.len() - 14) as u64;
+    let elsewhere = Rc::new(Elsewhere { bytes: file.clone().into(), reads: Default::default() });
+    let opened = now(WeightFile::open("m.safetensors", elsewhere.clone())).unwrap();
+    let weights = Weights::from_files(&[opened]).unwrap();
+    assert_eq!(*elsewhere.reads.borrow(), [0..8, 0..data_start]);
+    let b = weights.tensor("b", &[3]).unwrap();
+    assert_eq!(&*now(b.read(2..6)).unwrap(), [0; 4]);
+    assert_eq!(elsewhere.reads.borrow()[2..], [data_start + 10..data_start + 14]);
+    assert_eq!(code(now(b.read(2..7))), "internal");
+
+    for n in 0..file.len() {
+        let bytes = Bytes::from(file[..n].to_vec());
+        let opened = now(WeightFile::open("m", Rc::new(Elsewhere { bytes, reads: Default::default() })));
+        assert_eq!(code(Weights::from_files(&[opened.unwrap()])), "weights-truncated", "{n} bytes");
+    }
+}
+
+#[test]
+fn pieces_cover_everything_once() {
+    assert_eq!(pieces(0).count(), 0);
+    for n in [1, (8 << 20) - 1, 8 << 20, (8 << 20) + 4, 20 << 20] {
+        let mut end = 0;
+        for piece in pieces(n) {
+            assert_eq!(piece.start, end);
+            assert!(piece.start < piece.end && piece.end - piece.start <= 8 << 20);
+            end = piece.end;
+        }
+        assert_eq!(end, n);
+    }
 }
 
 fn code<T>(result: Result<T>) -> &'static str {
@@ -53,8 +115,9 @@ fn numbers() {
         let odd = ("odd".to_owned(), "U8", vec![1], vec![9]);
         let weights = read(raw_file(&[odd, ("a".to_owned(), name, vec![2, 1], bytes.clone())])).unwrap();
         let tensor = weights.tensor("a", &[2, 1]).unwrap();
-        assert_eq!(tensor.to_f32(), [1.5, -2.0]);
-        assert_eq!((tensor.bytes(), tensor.dtype.size_bytes()), (bytes.as_slice(), size));
+        let found = now(tensor.read(0..tensor.n_bytes())).unwrap();
+        assert_eq!(tensor.dtype.to_f32(&found), [1.5, -2.0]);
+        assert_eq!((&*found, tensor.dtype.size_bytes()), (bytes.as_slice(), size));
         assert_eq!(weights.weight_type(), tensor.dtype);
     }
 }
@@ -67,10 +130,10 @@ fn wrong_tensors_are_named() {
     assert_eq!(error, "m.safetensors: the tensor a must have the shape [3, 2], found [2, 3]");
     let integers = read(raw_file(&[("a".to_owned(), "I32", vec![1], vec![0; 4])])).unwrap();
     assert_eq!(code(integers.tensor("a", &[1])), "tensor-type");
-    let part = |name: &str| (name.to_owned(), Bytes::from(safetensors_file(&[("a", &[1], 4)])));
-    let error = Weights::from_files(vec![part("1"), part("2")]).unwrap_err();
+    let part = |name: &str| WeightFile::in_memory(name, safetensors_file(&[("a", &[1], 4)]));
+    let error = Weights::from_files(&[part("1"), part("2")]).unwrap_err();
     assert_eq!(error.to_string(), "the tensor a is in 1 and again in 2");
-    assert_eq!(code(Weights::from_files(Vec::new()).unwrap().tensor("a", &[])), "tensor-missing");
+    assert_eq!(code(Weights::from_files(&[]).unwrap().tensor("a", &[])), "tensor-missing");
 }
 
 #[test]
@@ -164,17 +227,17 @@ fn a_whole_model() {
     {
         assert!(names.iter().any(|n| n == name), "{name}");
     }
-    assert!(small_weights(|_| ()).check(&config).is_ok());
+    assert!(now(small_weights(|_| ()).check(&config)).is_ok());
     for (i, name) in names.iter().enumerate() {
-        let error = small_weights(|t| drop(t.remove(i))).check(&config).unwrap_err();
+        let error = now(small_weights(|t| drop(t.remove(i))).check(&config)).unwrap_err();
         assert_eq!(error.code(), "tensor-missing");
         assert!(error.to_string().contains(name), "{error}");
     }
     let extra =
         small_weights(|t| t.push(("input_blocks.1.ln_1.weight".to_owned(), "F16", vec![8], vec![0; 16])));
-    assert_eq!(code(extra.check(&config)), "tensor-unexpected");
+    assert_eq!(code(now(extra.check(&config))), "tensor-unexpected");
     let integers = small_weights(|t| t[3].1 = "I16");
-    assert_eq!(code(integers.check(&config)), "tensor-type");
+    assert_eq!(code(now(integers.check(&config))), "tensor-type");
 }
 
 fn push_lm_head(tensors: &mut Vec<Raw>) {
@@ -187,20 +250,20 @@ fn push_lm_head(tensors: &mut Vec<Raw>) {
 fn tied_names() {
     let config = small();
     let other_name = small_weights(|t| t[0].0 = "lm_head.weight".to_owned());
-    assert_eq!(other_name.resolve_tied(&config).unwrap().name, "lm_head.weight");
-    assert!(other_name.check(&config).is_ok());
+    assert_eq!(now(other_name.resolve_tied(&config)).unwrap().name, "lm_head.weight");
+    assert!(now(other_name.check(&config)).is_ok());
     let both = small_weights(push_lm_head);
-    assert_eq!(both.resolve_tied(&config).unwrap().name, "wte.weight");
-    assert!(both.check(&config).is_ok());
+    assert_eq!(now(both.resolve_tied(&config)).unwrap().name, "wte.weight");
+    assert!(now(both.check(&config)).is_ok());
     let differing = small_weights(|t| {
         push_lm_head(t);
         t[0].3[7] = 1;
     });
-    assert_eq!(code(differing.check(&config)), "tied-tensors-differ");
+    assert_eq!(code(now(differing.check(&config))), "tied-tensors-differ");
     // Equal bytes of another type are other numbers.
     let other_type = small_weights(|t| {
         push_lm_head(t);
         t[0].1 = "BF16";
     });
-    assert_eq!(code(other_type.resolve_tied(&config)), "tied-tensors-differ");
+    assert_eq!(code(now(other_type.resolve_tied(&config))), "tied-tensors-differ");
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use fathom_engine::{Device, DeviceRequest, Model, ModelFiles, Progress};
+use fathom_engine::{Device, DeviceRequest, Model, ModelFiles, Progress, WeightFile};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::beads;
@@ -32,8 +32,9 @@ impl Source {
         match self {
             Source::BuiltIn => Ok(ModelFiles {
                 config: beads::CONFIG.to_owned(),
-                weights: vec![("built-in model.safetensors".to_owned(), beads::WEIGHTS.into())],
+                weights: vec![WeightFile::in_memory("built-in model.safetensors", beads::WEIGHTS)],
                 tokenizer: Some(beads::TOKENIZER.to_vec()),
+                gpt2: None,
                 name: "beads (built in)".to_owned(),
             }),
             Source::Folder(folder) => read_folder(folder, bar),

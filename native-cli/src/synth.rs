@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use anyhow::Context;
-use fathom_engine::{Config, ModelFiles};
+use fathom_engine::{Config, ModelFiles, WeightFile};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
 use crate::cli::Form;
@@ -41,8 +41,9 @@ pub fn model(form: Form, seed: u64) -> anyhow::Result<ModelFiles> {
     let file = serialize(views, None::<HashMap<String, String>>).context("random weights")?;
     Ok(ModelFiles {
         config: config_text.to_owned(),
-        weights: vec![("random weights".to_owned(), file.into())],
+        weights: vec![WeightFile::in_memory("random weights", file)],
         tokenizer: None,
+        gpt2: None,
         name: name.to_owned(),
     })
 }

@@ -16,9 +16,6 @@ use crate::weights::Weights;
 
 pub(crate) use parameters::Parameters;
 
-/// GPT-2's vocabulary, and the padded size that the released models give it.
-const GPT2_VOCAB: std::ops::RangeInclusive<usize> = 50257..=50304;
-
 /// A CosmicFish-HRM on a device. What changes from text to text is in a [`Session`](crate::Session).
 #[derive(Debug)]
 pub struct Model {
@@ -42,19 +39,21 @@ impl Model {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Arc<Model>> {
         let config = Config::from_json(&files.config, "config.json")?;
-        let weights = Weights::from_files(files.weights.clone())?;
-        weights.check(&config)?;
+        let weights = Weights::from_files(&files.weights)?;
+        weights.check(&config).await?;
         let tokenizer = match &files.tokenizer {
             Some(bytes) => Some(Tokenizer::from_json(bytes, "tokenizer.json")?),
-            None if cfg!(feature = "gpt2") && GPT2_VOCAB.contains(&config.vocab_size) => {
-                Some(Tokenizer::gpt2()?)
-            }
-            None => None,
+            None if !config.has_gpt2_vocabulary() => None,
+            None => match &files.gpt2 {
+                Some(bytes) => Some(Tokenizer::gpt2_from(bytes)?),
+                None if cfg!(feature = "gpt2") => Some(Tokenizer::gpt2()?),
+                None => None,
+            },
         };
         if let Some(tokenizer) = &tokenizer {
             config.check_vocabulary(tokenizer.n_vocab())?;
         }
-        let parameters = Parameters::load(&config, &weights, tokenizer.as_ref(), &device, progress)?;
+        let parameters = Parameters::load(&config, &weights, tokenizer.as_ref(), &device, progress).await?;
         #[allow(clippy::arc_with_non_send_sync)] // in a browser nothing leaves its thread
         Ok(Arc::new(Model { name: files.name.clone(), config, tokenizer, device, parameters }))
     }

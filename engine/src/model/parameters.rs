@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::files::Progress;
 use crate::kernels::linear::NONE;
 use crate::tokenizer::Tokenizer;
-use crate::weights::{Tensor, WeightType, Weights};
+use crate::weights::{Tensor, WeightType, Weights, pieces};
 
 /// All weights of a model.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ pub struct Affine {
 
 impl Parameters {
     /// Reads what [`Weights::check`] has checked.
-    pub fn load(
+    pub async fn load(
         config: &Config,
         weights: &Weights,
         tokenizer: Option<&Tokenizer>,
@@ -84,7 +84,7 @@ impl Parameters {
         let c = config.n_embd;
 
         let mut embedding = Packing::default();
-        embedding.push(vec![weights.resolve_tied(config)?], weight_type);
+        embedding.push(vec![weights.resolve_tied(config).await?], weight_type);
         let wpe = if config.use_rotary {
             0
         } else {
@@ -97,17 +97,17 @@ impl Parameters {
 
         Ok(Parameters {
             weight_type,
-            wte: loader.upload("the embedding", embedding)?,
+            wte: loader.upload("the embedding", embedding).await?,
             wpe,
             trig: device.buffer_of("the RoPE table", bytemuck::cast_slice(&trig(config)))?,
-            input_blocks: loader.blocks("input_blocks", config.n_input_layers)?,
-            h_level: loader.blocks("hrm_core.H_level.layers", config.hrm_h_layers)?,
-            l_level: loader.blocks("hrm_core.L_level.layers", config.hrm_l_layers)?,
-            output_blocks: loader.blocks("output_blocks", config.n_output_layers)?,
-            h_init: loader.vector("hrm_core.H_init")?,
-            l_init: loader.vector("hrm_core.L_init")?,
-            q_head: loader.upload("q_head", q_head)?,
-            ln_f: loader.vector("ln_f.weight")?,
+            input_blocks: loader.blocks("input_blocks", config.n_input_layers).await?,
+            h_level: loader.blocks("hrm_core.H_level.layers", config.hrm_h_layers).await?,
+            l_level: loader.blocks("hrm_core.L_level.layers", config.hrm_l_layers).await?,
+            output_blocks: loader.blocks("output_blocks", config.n_output_layers).await?,
+            h_init: loader.vector("hrm_core.H_init").await?,
+            l_init: loader.vector("hrm_core.L_init").await?,
+            q_head: loader.upload("q_head", q_head).await?,
+            ln_f: loader.vector("ln_f.weight").await?,
             has_text: device
                 .buffer_of("drawable tokens", bytemuck::cast_slice(&has_text(config, tokenizer)))?,
         })
@@ -147,11 +147,15 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    fn blocks(&mut self, stack: &str, n: usize) -> Result<Vec<Block>> {
-        (0..n).map(|i| self.block(&format!("{stack}.{i}"))).collect()
+    async fn blocks(&mut self, stack: &str, n: usize) -> Result<Vec<Block>> {
+        let mut blocks = Vec::with_capacity(n);
+        for i in 0..n {
+            blocks.push(self.block(&format!("{stack}.{i}")).await?);
+        }
+        Ok(blocks)
     }
 
-    fn block(&mut self, block: &str) -> Result<Block> {
+    async fn block(&mut self, block: &str) -> Result<Block> {
         let Config { n_embd: c, bias, use_swiglu, .. } = *self.config;
         let (weights, weight_type) = (self.weights, self.weight_type);
         let (kv, hidden) = (self.config.kv_dim(), 4 * c);
@@ -179,22 +183,35 @@ impl Loader<'_> {
         } else {
             (affine(&[("mlp.c_fc", hidden)], c)?, affine(&[("mlp.c_proj", c)], hidden)?)
         };
-        Ok(Block { w: self.upload(block, packing)?, ln_1, ln_2, qkv, c_proj, up, down })
+        Ok(Block { w: self.upload(block, packing).await?, ln_1, ln_2, qkv, c_proj, up, down })
     }
 
-    fn vector(&mut self, name: &str) -> Result<Buffer> {
+    async fn vector(&mut self, name: &str) -> Result<Buffer> {
         let mut packing = Packing::default();
         packing.push(vec![self.weights.tensor(name, &[self.config.n_embd])?], WeightType::F32);
-        self.upload(name, packing)
+        self.upload(name, packing).await
     }
 
-    fn upload(&mut self, label: &str, packing: Packing) -> Result<Buffer> {
+    async fn upload(&mut self, label: &str, packing: Packing) -> Result<Buffer> {
         let buffer = self.device.buffer(label, packing.n_bytes)?;
         for piece in &packing.pieces {
-            piece.write(self.device, &buffer)?;
-            self.bytes_done += piece.n_bytes();
-            let (bytes_done, bytes_total) = (self.bytes_done.min(self.bytes_total), self.bytes_total);
-            (self.progress)(Progress { phase: "loading weights", bytes_done, bytes_total });
+            let Piece { tensor, stored, at } = piece;
+            for range in pieces(tensor.n_bytes()) {
+                let bytes = tensor.read(range.clone()).await?;
+                // Where it is not stored so already, it is f32 that everything widens to.
+                let widened;
+                let bytes: &[u8] = if tensor.dtype == *stored {
+                    &bytes
+                } else {
+                    widened = tensor.dtype.to_f32(&bytes);
+                    bytemuck::cast_slice(&widened)
+                };
+                let ahead = range.start / tensor.dtype.size_bytes() as u64 * stored.size_bytes() as u64;
+                self.device.write(&buffer, at + ahead, bytes)?;
+                self.bytes_done += bytes.len() as u64;
+                let (bytes_done, bytes_total) = (self.bytes_done.min(self.bytes_total), self.bytes_total);
+                (self.progress)(Progress { phase: "loading weights", bytes_done, bytes_total });
+            }
         }
         Ok(buffer)
     }
@@ -230,14 +247,5 @@ struct Piece {
 impl Piece {
     fn n_bytes(&self) -> u64 {
         (self.tensor.shape.iter().product::<usize>() * self.stored.size_bytes()) as u64
-    }
-
-    /// As it is where it is already stored so; otherwise everything widens to f32, the only type that a
-    /// tensor can be asked to become.
-    fn write(&self, device: &Device, buffer: &Buffer) -> Result<()> {
-        if self.tensor.dtype == self.stored {
-            return device.write(buffer, self.at, self.tensor.bytes());
-        }
-        device.write(buffer, self.at, bytemuck::cast_slice(&self.tensor.to_f32()))
     }
 }
