@@ -30,7 +30,7 @@ pub fn load(files: &ModelFiles, request: &DeviceRequest) -> Arc<Model> {
 }
 
 /// The same, for a device that is open.
-pub fn load_on(files: &ModelFiles, device: Device) -> Arc<Model> {
+pub fn load_on(files: &ModelFiles, device: impl Into<Arc<Device>>) -> Arc<Model> {
     block_on(Model::load(files, device, &mut |_| ())).expect("a model that loads")
 }
 
@@ -143,6 +143,22 @@ impl Switches {
 
 /// A model of that configuration with random weights.
 pub fn random_model(config: &str, seed: u64) -> ModelFiles {
+    model_of(config, random_weights(config, seed))
+}
+
+/// The model of a configuration and a safetensors file.
+pub fn model_of(config: &str, file: Vec<u8>) -> ModelFiles {
+    ModelFiles {
+        config: config.to_owned(),
+        weights: vec![WeightFile::in_memory("random.safetensors", file)],
+        tokenizer: None,
+        gpt2: None,
+        name: "random".to_owned(),
+    }
+}
+
+/// A safetensors file of random weights for that configuration.
+pub fn random_weights(config: &str, seed: u64) -> Vec<u8> {
     let parsed = Config::from_json(config, "config.json").expect("a configuration");
     let mut random = Random(seed);
     let drawn: Vec<(String, Vec<usize>, Vec<u8>)> = expected_tensors(&parsed)
@@ -159,12 +175,5 @@ pub fn random_model(config: &str, seed: u64) -> ModelFiles {
     let views = drawn.iter().map(|(name, shape, bytes)| {
         (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).expect("a tensor"))
     });
-    let file = safetensors::serialize(views, None::<HashMap<String, String>>).expect("weights");
-    ModelFiles {
-        config: config.to_owned(),
-        weights: vec![WeightFile::in_memory("random.safetensors", file)],
-        tokenizer: None,
-        gpt2: None,
-        name: "random".to_owned(),
-    }
+    safetensors::serialize(views, None::<HashMap<String, String>>).expect("weights")
 }

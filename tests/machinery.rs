@@ -8,7 +8,7 @@ use fathom_engine::{
     Computed, Counts, DepthControl, GenerateOptions, Generator, Level, Model, Overflow, Read, Sampling,
     Session,
 };
-use fathom_tests::{DEVICES, Random, Switches, load, random_model};
+use fathom_tests::{DEVICES, Random, Switches, load, model_of, random_model, random_weights};
 use pollster::block_on;
 
 /// The prompt: longer than the masked rows that a submission puts up with.
@@ -211,15 +211,14 @@ fn too_little_memory_is_an_error() {
 #[test]
 fn logits_that_are_not_finite_are_an_error() {
     for request in &DEVICES {
-        let mut files = random_model(&Switches::ALL[0].config(), 4);
-        let mut bytes = files.weights[0].1.to_vec();
+        let config = Switches::ALL[0].config();
+        let mut bytes = random_weights(&config, 4);
         let header = 8 + u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
         // The last tensors of the file are matrices of blocks; one infinite weight is enough.
         let n = bytes.len();
         assert!(n > header + 4);
         bytes[n - 4..].copy_from_slice(&f32::INFINITY.to_le_bytes());
-        files.weights[0].1 = bytes.into();
-        let model = load(&files, request);
+        let model = load(&model_of(&config, bytes), request);
         let found = block_on(fathom_engine::prefixes(&model, &[1, 2, 3], &DepthControl::default()));
         let mut session = Session::new(&model, 1, 4).expect("a session");
         let depth = DepthControl::default();

@@ -12,21 +12,22 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, ShaderStage};
 
 /// Every value of every `override` constant that the engine may ask for.
-fn values(constant: &str) -> std::ops::RangeInclusive<u32> {
+fn values(constant: &str) -> &'static [u32] {
     match constant {
-        "WEIGHTS" => 0..=2,
-        "EPILOGUE" => 0..=3,
-        "ROWS" => 1..=4,
-        "ROTARY" | "WITH_X" | "PATH" | "LEARNED_POSITIONS" => 0..=1,
+        "WEIGHTS" => &[0, 1, 2],
+        "EPILOGUE" => &[0, 1, 2, 3],
+        "ROWS" => &[1, 4],
+        "ROTARY" | "WITH_X" | "PATH" | "LEARNED_POSITIONS" => &[0, 1],
         other => panic!("{other}: which values does it take?"),
     }
 }
 
 fn variants(kernel: &Kernel) -> Vec<Vec<(&'static str, u32)>> {
     kernel.shader.overrides.iter().fold(vec![vec![]], |variants, name| {
-        let with =
-            |value| variants.iter().map(move |variant: &Vec<_>| [&variant[..], &[(*name, value)]].concat());
-        values(name).flat_map(with).collect()
+        let with = |&value: &u32| {
+            variants.iter().map(move |variant: &Vec<_>| [&variant[..], &[(*name, value)]].concat())
+        };
+        values(name).iter().flat_map(with).collect()
     })
 }
 

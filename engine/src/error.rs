@@ -304,6 +304,18 @@ pub enum Error {
     /// The graphics driver reported an error.
     #[error("the graphics driver reported an error: {0}")]
     Gpu(String),
+    /// The driver took the device away: it crashed, was reset or unplugged. Another has to be opened.
+    #[error("the GPU was lost{}", because(.0))]
+    DeviceLost(
+        /// What the driver said; may be empty.
+        String,
+    ),
+    /// The GPU does not compute what the processor computes.
+    #[error("the GPU computes wrong numbers: {0}")]
+    WrongGpu(
+        /// What differs.
+        String,
+    ),
     /// A caller asks for something that was not computed, or does not exist.
     #[error("there is no such thing to read: {0}")]
     NotThere(String),
@@ -356,6 +368,8 @@ impl Error {
             Error::NoAdapter { .. } => "no-adapter",
             Error::GpuMemory { .. } => "gpu-memory",
             Error::Gpu(_) => "gpu",
+            Error::DeviceLost(_) => "device-lost",
+            Error::WrongGpu(_) => "wrong-gpu",
             Error::NotThere(_) => "not-there",
             Error::Internal(_) => "internal",
             Error::NonFiniteLogits { .. } => "non-finite-logits",
@@ -365,6 +379,10 @@ impl Error {
 
 fn found_devices(found: &[String]) -> String {
     if found.is_empty() { "found none".to_owned() } else { format!("found {}", found.join(", ")) }
+}
+
+fn because(message: &str) -> String {
+    if message.is_empty() { String::new() } else { format!(": {message}") }
 }
 
 fn limit(bytes: &Option<u64>) -> String {

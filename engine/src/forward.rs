@@ -59,6 +59,50 @@ pub async fn forward(
     })
 }
 
+/// The prefixes of a text that somebody is typing. What begins like the text before is not computed again.
+#[derive(Debug)]
+pub struct Prefixes {
+    session: Session,
+    tokens: Vec<u32>,
+    depth: DepthControl,
+    found: Vec<Prefix>,
+}
+
+impl Prefixes {
+    /// Room for a whole window.
+    ///
+    /// # Errors
+    /// [`Error::GpuMemory`](crate::Error::GpuMemory).
+    pub fn new(model: &Arc<Model>) -> Result<Prefixes> {
+        let session = Session::new(model, 1, model.config().block_size)?;
+        Ok(Prefixes { session, tokens: vec![], depth: DepthControl::default(), found: vec![] })
+    }
+
+    /// What every prefix comes to by itself.
+    ///
+    /// # Errors
+    /// Those of [`Session::read`]; of no tokens there are no prefixes, which is no error.
+    pub async fn read(&mut self, tokens: &[u32], depth: &DepthControl) -> Result<&[Prefix]> {
+        if *depth != self.depth {
+            self.found.clear();
+        }
+        let n_alike = self.tokens.iter().zip(tokens).take_while(|(a, b)| a == b).count();
+        let n_same = n_alike.min(self.found.len());
+        self.found.truncate(n_same);
+        self.depth = *depth;
+        self.tokens = tokens.to_vec();
+        if n_same < tokens.len() {
+            self.found.extend(self.session.prefixes(0, tokens, depth, n_same).await?);
+        }
+        Ok(&self.found)
+    }
+
+    /// What was computed.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+}
+
 /// What every prefix of a text comes to by itself, in one batched pass.
 ///
 /// # Errors

@@ -235,6 +235,16 @@ impl Generator {
         Ok(Some(TokenEvent { ms: began.elapsed().as_secs_f64() * 1000.0, trace, ..event }))
     }
 
+    /// Goes on with another copy of the same model, when the device of this one was lost. The context is read
+    /// anew, and the tokens that follow are those that would have followed.
+    ///
+    /// # Errors
+    /// [`Error::GpuMemory`].
+    pub fn move_to(&mut self, model: &Arc<Model>) -> Result<()> {
+        self.session = Session::new(model, 1, self.session.capacity())?;
+        Ok(())
+    }
+
     /// Why the answer ended; None while it has not.
     pub fn done(&self) -> Option<Done> {
         self.answer.done

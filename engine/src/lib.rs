@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`generate`](Generator), `forward`, `text` | a prompt to a stream of text; one look at a whole text |
 //! | `session`, `cache` | contexts, what is cached of them, which submissions bring them to their next token |
+//! | `self_check` | which device a model gets: one that has room for it and computes rightly |
 //! | `halting`, `sampler`, `trace` | how long to think, which token to choose, what can be seen |
 //! | `model` | CosmicFish-HRM in the paper's symbols; it records kernel calls |
 //! | [`kernels`] | one file a shader: parameters, checks, grid, CPU twin |
@@ -40,6 +41,7 @@ mod model;
 #[doc(hidden)]
 pub mod recording;
 mod sampler;
+mod self_check;
 mod session;
 mod text;
 mod tokenizer;
@@ -50,11 +52,12 @@ pub use config::{Config, DEFAULT_HALT_BIAS, MODEL_TYPE};
 pub use device::{AdapterInfo, Counts, Device, DeviceRequest, adapters};
 pub use error::{Error, Result};
 pub use files::{Bytes, ModelFiles, Progress, ShardIndex};
-pub use forward::{Forward, Positions, forward, prefixes};
+pub use forward::{Forward, Positions, Prefixes, forward, prefixes};
 pub use generate::{Batch, Done, GenerateOptions, Generator, Overflow, TokenEvent};
 pub use halting::{DepthControl, HaltedBy};
 pub use model::Model;
 pub use sampler::Sampling;
+pub use self_check::{largest_buffer_bytes, open_checked, self_check};
 pub use session::{Computed, Prefix, Read, Reading, Session};
 pub use tokenizer::{Decoder, Tokenizer};
 pub use trace::{CycleTrace, Level, StepTrace, TopToken, likeliest};

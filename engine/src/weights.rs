@@ -66,6 +66,11 @@ impl WeightFile {
         WeightFile { name: name.into(), head, n_bytes, source: Source::Memory(bytes) }
     }
 
+    /// The size of the whole file.
+    pub fn n_bytes(&self) -> u64 {
+        self.n_bytes
+    }
+
     /// A file that lies elsewhere; only its header is read now.
     ///
     /// # Errors

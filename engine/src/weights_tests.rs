@@ -77,7 +77,7 @@ fn a_file_elsewhere_is_read_in_ranges() {
     assert_eq!(*elsewhere.reads.borrow(), [0..8, 0..data_start]);
     let b = weights.tensor("b", &[3]).unwrap();
     assert_eq!(&*now(b.read(2..6)).unwrap(), [0; 4]);
-    assert_eq!(elsewhere.reads.borrow()[2..], [data_start + 10..data_start + 14]);
+    assert_eq!(elsewhere.reads.borrow().last(), Some(&(data_start + 10..data_start + 14)));
     assert_eq!(code(now(b.read(2..7))), "internal");
 
     for n in 0..file.len() {

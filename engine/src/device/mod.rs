@@ -36,16 +36,40 @@ impl Device {
     /// # Errors
     /// [`Error::NoAdapter`], [`Error::Gpu`].
     pub async fn open(request: &DeviceRequest) -> Result<Device> {
-        let (kind, name, why) = match gpu::find(request).await? {
-            gpu::Found::Adapter(adapter) => {
-                let gpu = gpu::Gpu::open(adapter).await?;
-                let name = gpu.name();
-                (Kind::Gpu(Box::new(gpu)), name, None)
-            }
-            gpu::Found::Cpu { why } => (Kind::Cpu, cpu::name(), why),
+        Device::open_with(request, None).await
+    }
+
+    /// The same for a model whose largest buffer is known: limits above WebGPU's defaults are only asked for
+    /// where it needs them. `auto` takes the CPU where the GPU has no room for such a buffer.
+    ///
+    /// # Errors
+    /// Those of [`Device::open`]; [`Error::GpuMemory`] where the adapter has no room for such a buffer.
+    pub async fn open_for(request: &DeviceRequest, largest_buffer_bytes: u64) -> Result<Device> {
+        Device::open_with(request, Some(largest_buffer_bytes)).await
+    }
+
+    async fn open_with(request: &DeviceRequest, largest_buffer_bytes: Option<u64>) -> Result<Device> {
+        let gpu = match gpu::find(request).await? {
+            gpu::Found::Adapter(adapter) => gpu::Gpu::open(adapter, largest_buffer_bytes).await,
+            gpu::Found::Cpu { why } => return Ok(Device::cpu(why)),
         };
+        match gpu {
+            Ok(gpu) => Ok(Device::new(gpu.name(), Kind::Gpu(Box::new(gpu)), None)),
+            Err(error @ Error::GpuMemory { .. }) if *request == DeviceRequest::Auto => Ok(Device::cpu(Some(
+                format!("the model does not fit on the GPU ({error}): the processor computes"),
+            ))),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// This machine's processor, and why it is taken where a GPU was wanted.
+    pub(crate) fn cpu(why: Option<String>) -> Device {
+        Device::new(cpu::name(), Kind::Cpu, why)
+    }
+
+    fn new(name: String, kind: Kind, why: Option<String>) -> Device {
         let (next_id, poisons, counters) = Default::default();
-        Ok(Device { kind, name, why, next_id, poisons, counters })
+        Device { kind, name, why, next_id, poisons, counters }
     }
 
     /// Its name, for people.
@@ -70,6 +94,11 @@ impl Device {
             submissions: get(&self.counters.submissions),
             readbacks: get(&self.counters.readbacks),
             calls: get(&self.counters.calls),
+            pipelines: match &self.kind {
+                Kind::Gpu(gpu) => gpu.n_pipelines(),
+                Kind::Cpu => 0,
+            },
+            largest_buffer_bytes: get(&self.counters.largest_buffer_bytes),
         }
     }
 
@@ -81,6 +110,7 @@ impl Device {
         // Whole vec4, and never empty: bindings may not be.
         let n_bytes = n_bytes.max(1).next_multiple_of(16);
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        self.counters.largest_buffer_bytes.fetch_max(n_bytes, Ordering::Relaxed);
         let memory = match &self.kind {
             Kind::Gpu(gpu) => Memory::Gpu(gpu.buffer(label, n_bytes, id)?),
             Kind::Cpu => Memory::Cpu(cpu::buffer(label, n_bytes)?),
@@ -134,7 +164,7 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::Internal`] where the recording is faulty; [`Error::Gpu`], [`Error::GpuMemory`] where the
-    /// driver says so.
+    /// driver says so; [`Error::DeviceLost`].
     pub async fn run(&self, recording: Recording, reads: &[Region<'_>]) -> Result<Vec<Vec<u8>>> {
         let ops = recording.into_ops()?;
         let n_calls = ops.iter().filter(|op| matches!(op, Op::Call(_))).count();
@@ -165,6 +195,10 @@ pub struct Counts {
     pub readbacks: u64,
     /// Kernel calls.
     pub calls: u64,
+    /// Shader variants that were compiled.
+    pub pipelines: u64,
+    /// The size of the largest buffer.
+    pub largest_buffer_bytes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -172,6 +206,7 @@ struct Counters {
     submissions: AtomicU64,
     readbacks: AtomicU64,
     calls: AtomicU64,
+    largest_buffer_bytes: AtomicU64,
 }
 
 /// Memory of a device. Cheap to clone; the memory is freed with the last clone.

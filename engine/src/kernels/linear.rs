@@ -94,7 +94,8 @@ impl Linear<'_> {
         }
         recording.expect(&KERNEL, "x", x, (span.n * n_in) as usize);
         recording.expect(&KERNEL, "y", y, (out_row + span.n) as usize * n_out as usize);
-        let rows = span.n.clamp(1, ROWS);
+        // Two variants, not one for each number: every further one is compiled before the first answer.
+        let rows = if span.n == 1 { 1 } else { ROWS };
         let (first_row, n_rows, step) = (span.first, span.n, span.step);
         let params = Params { first_row, n_rows, step, n_in, n_out, weight, bias, out_row };
         recording.call(Call {

@@ -22,7 +22,7 @@ pub struct Model {
     name: String,
     config: Config,
     tokenizer: Option<Tokenizer>,
-    device: Device,
+    device: Arc<Device>,
     parameters: Parameters,
 }
 
@@ -35,7 +35,7 @@ impl Model {
     /// [`Tokenizer::from_json`] and [`Config::check_vocabulary`]; those of the device.
     pub async fn load(
         files: &ModelFiles,
-        device: Device,
+        device: impl Into<Arc<Device>>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Arc<Model>> {
         let config = Config::from_json(&files.config, "config.json")?;
@@ -53,9 +53,22 @@ impl Model {
         if let Some(tokenizer) = &tokenizer {
             config.check_vocabulary(tokenizer.n_vocab())?;
         }
-        let parameters = Parameters::load(&config, &weights, tokenizer.as_ref(), &device, progress).await?;
+        Model::of(&files.name, config, &weights, tokenizer, device.into(), progress).await
+    }
+
+    /// A model out of parts that were checked.
+    pub(crate) async fn of(
+        name: &str,
+        config: Config,
+        weights: &Weights,
+        tokenizer: Option<Tokenizer>,
+        device: Arc<Device>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Arc<Model>> {
+        let parameters = Parameters::load(&config, weights, tokenizer.as_ref(), &device, progress).await?;
+        let name = name.to_owned();
         #[allow(clippy::arc_with_non_send_sync)] // in a browser nothing leaves its thread
-        Ok(Arc::new(Model { name: files.name.clone(), config, tokenizer, device, parameters }))
+        Ok(Arc::new(Model { name, config, tokenizer, device, parameters }))
     }
 
     /// What it is called.
@@ -74,7 +87,7 @@ impl Model {
     }
 
     /// Where it computes.
-    pub fn device(&self) -> &Device {
+    pub fn device(&self) -> &Arc<Device> {
         &self.device
     }
 

@@ -13,6 +13,9 @@ use crate::recording::Recording;
 /// Rows of one kernel call at the most. More rows are worked off in pieces, which bounds the scratch memory.
 pub const MOST_ROWS: usize = 512;
 
+/// Rows that get logits in one go: with GPT-2's vocabulary 13 MB of them.
+pub const MOST_LOGITS: usize = 64;
+
 /// Keys and values of one block application, `[slab, slot, KV]` each, f32.
 #[derive(Debug)]
 pub struct KeysValues {

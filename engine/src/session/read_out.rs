@@ -12,12 +12,9 @@ use crate::error::{Error, Result};
 use crate::halting::{DepthControl, HaltedBy, halts};
 use crate::kernels::{OUTPUT, Span};
 use crate::model::cosmicfish_hrm::Forward;
-use crate::model::state::MOST_ROWS;
+use crate::model::state::{MOST_LOGITS, MOST_ROWS};
 use crate::recording::Recording;
 use crate::sampler::Sampling;
-
-/// Rows that get logits in one go: with GPT-2's vocabulary 13 MB of them.
-const MOST_LOGITS: usize = 64;
 
 /// What to read of the output stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

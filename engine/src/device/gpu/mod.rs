@@ -41,18 +41,32 @@ pub struct Gpu {
     readback: Readback,
     /// The first thing that went wrong and was not yet reported.
     failure: Arc<Mutex<Option<Error>>>,
+    /// Why the driver took the device away; from then on nothing works.
+    lost: Arc<Mutex<Option<String>>>,
+}
+
+impl Drop for Gpu {
+    fn drop(&mut self) {
+        // A browser would keep the memory until it happens to collect garbage.
+        self.device.destroy();
+    }
 }
 
 impl Gpu {
-    /// Asks the adapter for a device: no features, WebGPU's default limits but for the sizes of buffers.
-    pub async fn open(adapter: wgpu::Adapter) -> Result<Gpu> {
+    /// Asks the adapter for a device: no features, WebGPU's default limits but for the sizes of buffers. Those
+    /// are raised where the largest buffer needs it, and to the adapter's where nobody knows how large it will be.
+    pub async fn open(adapter: wgpu::Adapter, largest_buffer_bytes: Option<u64>) -> Result<Gpu> {
         let most = adapter.limits();
+        let most_bytes = most.max_buffer_size.min(most.max_storage_buffer_binding_size);
+        if let Some(needed_bytes) = largest_buffer_bytes.filter(|&needed| needed > most_bytes) {
+            let what = "the model's largest buffer".to_owned();
+            return Err(Error::GpuMemory { what, needed_bytes, limit_bytes: Some(most_bytes) });
+        }
+        let wanted_bytes = largest_buffer_bytes.unwrap_or(most_bytes).next_multiple_of(256).min(most_bytes);
         let defaults = wgpu::Limits::defaults();
         let limits = wgpu::Limits {
-            max_buffer_size: most.max_buffer_size.max(defaults.max_buffer_size),
-            max_storage_buffer_binding_size: most
-                .max_storage_buffer_binding_size
-                .max(defaults.max_storage_buffer_binding_size),
+            max_buffer_size: wanted_bytes.max(defaults.max_buffer_size),
+            max_storage_buffer_binding_size: wanted_bytes.max(defaults.max_storage_buffer_binding_size),
             ..defaults
         };
         let descriptor = wgpu::DeviceDescriptor {
@@ -68,12 +82,10 @@ impl Gpu {
         device.on_uncaptured_error(Arc::new(move |error| {
             lock(&shared).get_or_insert(from_wgpu(&error));
         }));
-        let shared = Arc::clone(&failure);
-        device.set_device_lost_callback(move |reason, message| {
-            // A device that is dropped is "lost" too.
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                lock(&shared).get_or_insert(Error::Gpu(format!("the device was lost: {message}")));
-            }
+        let lost = Arc::new(Mutex::new(None));
+        let shared = Arc::clone(&lost);
+        device.set_device_lost_callback(move |_, message| {
+            lock(&shared).get_or_insert(message);
         });
         Ok(Gpu {
             name: adapters::name(&adapter.get_info()),
@@ -83,12 +95,18 @@ impl Gpu {
             device,
             queue,
             failure,
+            lost,
         })
     }
 
     /// The adapter's name and backend.
     pub fn name(&self) -> String {
         self.name.clone()
+    }
+
+    /// Shader variants that were compiled.
+    pub fn n_pipelines(&self) -> u64 {
+        lock(&self.pipelines).n_compiled() as u64
     }
 
     /// A buffer of zeros. `id` is its own number.
@@ -130,10 +148,15 @@ impl Gpu {
             Some(staging) => self.readback.wait(&self.device, staging, reads).await,
             None => Ok(vec![]),
         };
-        match lock(&self.failure).take() {
+        let failure = lock(&self.failure).take();
+        if let Some(message) = lock(&self.lost).as_ref() {
+            return Err(Error::DeviceLost(message.trim().to_owned()));
+        }
+        match failure {
             Some(Error::GpuMemory { .. }) => Err(Error::Gpu("it is out of memory".to_owned())),
             Some(error) => Err(error),
-            None => read,
+            // Numbers that do not come, without an error of ours, are the first sign of a loss.
+            None => read.map_err(|error| Error::DeviceLost(error.to_string())),
         }
     }
 

@@ -141,6 +141,11 @@ impl Pipelines {
         Ok(Bound { pipeline, buffers })
     }
 
+    /// Shader variants so far.
+    pub fn n_compiled(&self) -> usize {
+        self.compiled.len()
+    }
+
     /// Drops the bindings of buffers that are gone.
     pub fn forget(&mut self, freed: &[u64]) {
         if !freed.is_empty() {

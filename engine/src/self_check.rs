@@ -1,0 +1,188 @@
+//! Which device a model gets: one that has room for its largest buffer, and that computes rightly.
+//!
+//! Drivers have bugs, and a wrong number in a language model is a plausible word. So before a model is loaded,
+//! a miniature of it runs on the GPU: the same switches, cycles and type of weights, hence the same shader
+//! variants, the very pipelines that the model then uses. Its answers are known: the processor's twins give them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use half::{bf16, f16};
+use safetensors::tensor::{Dtype, TensorView};
+
+use crate::config::Config;
+use crate::device::{Device, DeviceRequest};
+use crate::error::{Error, Result};
+use crate::files::ModelFiles;
+use crate::halting::DepthControl;
+use crate::model::Model;
+use crate::model::state::MOST_LOGITS;
+use crate::sampler::Sampling;
+use crate::session::{Read, Session};
+use crate::weights::{WeightFile, WeightType, Weights, expected_tensors};
+
+/// How far a number may be from the processor's, as a share of the largest.
+const TOLERANCE: f32 = 1e-3;
+
+/// Tokens of the miniature's vocabulary.
+const VOCAB_SIZE: usize = 24;
+
+/// The size of the largest buffer that a model of that configuration needs for one whole window at full depth,
+/// from the size of its weight files: `config.json` is known long before the weights are.
+pub fn largest_buffer_bytes(config: &Config, weights_bytes: u64) -> u64 {
+    let (c, v, n) = (config.n_embd as u64, config.vocab_size as u64, config.block_size as u64);
+    // Rounded to whole bytes a number: 2 or 4.
+    let stored = if weights_bytes < 3 * config.n_parameters() as u64 { 2 } else { 4 };
+    let (kv, mlp) = (config.kv_dim() as u64, if config.use_swiglu { 12 } else { 8 } * c * c);
+    let biases = if config.bias { 2 * kv + 11 * c } else { 0 };
+    // With the gaps that bring each tensor to 16 bytes.
+    let block = stored * (2 * c * c + 2 * kv * c + mlp) + 4 * (biases + 2 * c) + 16 * 12;
+    let embedding = stored * (v * c + if config.use_rotary { 0 } else { n * c }) + 16;
+    let slabs = (config.hrm_max_steps as u64).next_power_of_two().min(config.hrm_max_steps as u64);
+    let logits = 4 * v * MOST_LOGITS as u64;
+    let hidden = 4 * n.min(512) * 4 * c;
+    [block, embedding, 4 * slabs * n * c, logits, hidden].into_iter().fold(0, u64::max)
+}
+
+/// Opens a device for a model: with room for its largest buffer, and one that passes [`self_check`]. Where
+/// `auto` finds a GPU that does not, it takes the processor, and [`Device::why`] says so.
+///
+/// # Errors
+/// Those of [`Device::open_for`] and [`self_check`]; what is wrong with the files.
+pub async fn open_checked(request: &DeviceRequest, files: &ModelFiles) -> Result<Arc<Device>> {
+    let config = Config::from_json(&files.config, "config.json")?;
+    let weights = Weights::from_files(&files.weights)?;
+    let weights_bytes = files.weights.iter().map(WeightFile::n_bytes).sum();
+    let device = Device::open_for(request, largest_buffer_bytes(&config, weights_bytes)).await?;
+    #[allow(clippy::arc_with_non_send_sync)] // in a browser nothing leaves its thread
+    let device = Arc::new(device);
+    if device.is_cpu() {
+        return Ok(device);
+    }
+    match self_check(&device, &config, weights.weight_type()).await {
+        Ok(()) => Ok(device),
+        Err(error) if *request == DeviceRequest::Auto => {
+            let why = format!("{} failed a check ({error}): the processor computes", device.name());
+            #[allow(clippy::arc_with_non_send_sync)]
+            Ok(Arc::new(Device::cpu(Some(why))))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a device computes what the twins compute, by a miniature of a model: a prompt, a further token, and
+/// a further one with every step seen.
+///
+/// # Errors
+/// [`Error::WrongGpu`]; those of the device.
+pub async fn self_check(device: &Arc<Device>, config: &Config, weight_type: WeightType) -> Result<()> {
+    let config = miniature(config);
+    let file = known_weights(&config, weight_type)?;
+    let weights = Weights::from_files(&[WeightFile::in_memory("the miniature", file)])?;
+    let found = observe(&config, &weights, Arc::clone(device)).await?;
+    #[allow(clippy::arc_with_non_send_sync)]
+    let expected = observe(&config, &weights, Arc::new(Device::cpu(None))).await?;
+    for ((what, found), (_, expected)) in found.iter().zip(&expected) {
+        let largest = expected.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+        if found.len() != expected.len() {
+            return Err(Error::WrongGpu(format!("{} {what}, expected {}", found.len(), expected.len())));
+        }
+        for (f, e) in found.iter().zip(expected) {
+            // Written so that a NaN is wrong.
+            let is_near = (f - e).abs() <= TOLERANCE * largest.max(1.0);
+            if !is_near {
+                return Err(Error::WrongGpu(format!("one of {what} is {f}, expected {e}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The same shader variants, and next to no work.
+fn miniature(config: &Config) -> Config {
+    let n_kv_head = if config.n_kv_head < config.n_head { 1 } else { 2 };
+    // Rows of whole vectors, whatever the head size.
+    let head_dim = config.head_dim().next_multiple_of(4);
+    Config {
+        vocab_size: VOCAB_SIZE,
+        n_embd: 2 * head_dim,
+        block_size: 8,
+        n_input_layers: 1,
+        n_output_layers: 1,
+        n_head: 2,
+        n_kv_head,
+        hrm_h_layers: 1,
+        hrm_l_layers: 1,
+        hrm_h_cycles: config.hrm_h_cycles.min(2),
+        hrm_l_cycles: config.hrm_l_cycles.min(2),
+        hrm_max_steps: config.hrm_max_steps.min(2),
+        eos_token_id: None,
+        ..config.clone()
+    }
+}
+
+/// Numbers that look random and are the same everywhere: Weyl's sequence of the golden ratio.
+fn known_weights(config: &Config, weight_type: WeightType) -> Result<Vec<u8>> {
+    const GOLDEN: u32 = 0x9e37_79b9;
+    let (mut word, mut drawn) = (0u32, vec![]);
+    for (name, shape) in expected_tensors(config) {
+        let is_matrix = shape.len() > 1;
+        let scale = if is_matrix { 1.5 / (shape[1] as f32).sqrt() } else { 0.5 };
+        let centre = if name.contains("ln_") { 1.0 } else { 0.0 };
+        let mut bytes = vec![];
+        for _ in 0..shape.iter().product::<usize>() {
+            word = word.wrapping_add(GOLDEN);
+            // The upper bits of a square are less regular than the sequence itself.
+            let square = (u64::from(word) * u64::from(word)) >> 16;
+            let number = centre + scale * (square as u32 as f32 / (1u64 << 31) as f32 - 1.0);
+            match weight_type {
+                WeightType::F16 if is_matrix => bytes.extend(f16::from_f32(number).to_le_bytes()),
+                WeightType::Bf16 if is_matrix => bytes.extend(bf16::from_f32(number).to_le_bytes()),
+                _ => bytes.extend(number.to_le_bytes()),
+            }
+        }
+        let dtype = match weight_type {
+            WeightType::F16 if is_matrix => Dtype::F16,
+            WeightType::Bf16 if is_matrix => Dtype::BF16,
+            _ => Dtype::F32,
+        };
+        drawn.push((name, dtype, shape, bytes));
+    }
+    let internal = |e: safetensors::SafeTensorError| Error::Internal(e.to_string());
+    let views = drawn.iter().map(|(name, dtype, shape, bytes)| {
+        TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name.as_str(), view))
+    });
+    let views = views.collect::<Result<Vec<_>, _>>().map_err(internal)?;
+    safetensors::serialize(views, None::<HashMap<String, String>>).map_err(internal)
+}
+
+/// What there is to see of the miniature, by name.
+async fn observe(
+    config: &Config,
+    weights: &Weights,
+    device: Arc<Device>,
+) -> Result<Vec<(&'static str, Vec<f32>)>> {
+    let model = Model::of("the miniature", config.clone(), weights, None, device, &mut |_| ()).await?;
+    let mut session = Session::new(&model, 1, config.block_size)?;
+    let tokens = [3, 7, 1, 9, 2, 11, 5];
+    let full = config.hrm_max_steps as u32;
+    let depth = DepthControl { forced: Some(full), ..DepthControl::default() };
+    let sampling = Sampling { temperature: 1.0, top_k: 5, top_p: 0.9, min_p: 0.01, ..Sampling::default() };
+    let read = |n: usize| Read { sequence: 0, tokens: &tokens[..n], depth, sampling, place: 0 };
+    let mut seen = vec![];
+    for n in [5, 6] {
+        let reading = session.read(&[read(n)]).await?.remove(0);
+        seen.push(("the halting values", reading.q.to_vec()));
+        seen.push(("the logits", session.logits(0, full, n - 1..n).await?.concat()));
+        seen.push(("the drawn tokens", vec![reading.token as f32]));
+    }
+    let mut steps = vec![];
+    session.read_traced(&read(7), &mut |step| steps.push(step)).await?;
+    for step in steps {
+        seen.push(("the halting values", vec![step.q_halt, step.q_continue]));
+        seen.push(("the states", step.z_h.concat()));
+        seen.push(("the movements", step.cycles.iter().flat_map(|cycle| cycle.moved.clone()).collect()));
+        seen.push(("the probabilities", step.top.iter().map(|top| top.probability).collect()));
+    }
+    Ok(seen)
+}
