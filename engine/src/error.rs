@@ -291,6 +291,12 @@ pub enum Error {
         /// The devices that are there.
         found: Vec<String>,
     },
+    /// There is no GPU, at most software that plays one.
+    #[error("no GPU was found{}", only_software(.software))]
+    NoGpu {
+        /// The name of such software.
+        software: Option<String>,
+    },
     /// The device has not enough memory, or does not allow a buffer of that size.
     #[error("the device has no room for {what}: {needed_bytes} bytes are needed{}", limit(.limit_bytes))]
     GpuMemory {
@@ -366,6 +372,7 @@ impl Error {
             Error::DepthFloorAboveCap { .. } => "depth-floor-above-cap",
             Error::Sampling { .. } => "sampling",
             Error::NoAdapter { .. } => "no-adapter",
+            Error::NoGpu { .. } => "no-gpu",
             Error::GpuMemory { .. } => "gpu-memory",
             Error::Gpu(_) => "gpu",
             Error::DeviceLost(_) => "device-lost",
@@ -383,6 +390,10 @@ fn found_devices(found: &[String]) -> String {
 
 fn because(message: &str) -> String {
     if message.is_empty() { String::new() } else { format!(": {message}") }
+}
+
+fn only_software(name: &Option<String>) -> String {
+    name.as_ref().map(|name| format!(", only software ({name})")).unwrap_or_default()
 }
 
 fn limit(bytes: &Option<u64>) -> String {

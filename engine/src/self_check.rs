@@ -61,11 +61,8 @@ pub async fn open_checked(request: &DeviceRequest, files: &ModelFiles) -> Result
     }
     match self_check(&device, &config, weights.weight_type()).await {
         Ok(()) => Ok(device),
-        Err(error) if *request == DeviceRequest::Auto => {
-            let why = format!("{} failed a check ({error}): the processor computes", device.name());
-            #[allow(clippy::arc_with_non_send_sync)]
-            Ok(Arc::new(Device::cpu(Some(why))))
-        }
+        #[allow(clippy::arc_with_non_send_sync)]
+        Err(error) if *request == DeviceRequest::Auto => Ok(Arc::new(Device::cpu(Some(error)))),
         Err(error) => Err(error),
     }
 }

@@ -1,4 +1,5 @@
-//! An answer's text as it streams: whole characters, and nothing that may turn out to begin a stop text.
+//! An answer's text as it streams: whole characters, and nothing that may turn out to begin a stop text. And
+//! single tokens as people read them.
 
 use crate::tokenizer::Decoder;
 
@@ -59,9 +60,27 @@ impl TextStream {
     }
 }
 
+/// Text in which line breaks and other control characters can be seen.
+pub(crate) fn visible(text: &str) -> String {
+    let mut seen = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            seen.extend(c.escape_default());
+        } else {
+            seen.push(c);
+        }
+    }
+    seen
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn control_characters_become_visible_and_the_rest_stays() {
+        assert_eq!(visible("a\nb\té\u{1b}"), "a\\nb\\té\\u{1b}");
+    }
 
     fn stream(stop: &[&str]) -> TextStream {
         TextStream::new(None, stop.iter().map(|&stop| stop.to_owned()).collect())

@@ -84,7 +84,7 @@ fn summary(
     writeln!(out, "device       {}", model.device().name())?;
     writeln!(out, "likeliest")?;
     for TopToken { token, probability } in likeliest(logits, N_SHOWN) {
-        let name = loading::token_name(model, token);
+        let name = model.token_name(token);
         writeln!(
             out,
             "  {:>5.1} %  {} {}",

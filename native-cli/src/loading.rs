@@ -67,7 +67,7 @@ pub fn open_device(common: &Common) -> anyhow::Result<Device> {
 pub fn open_requested(request: &DeviceRequest, quiet: bool) -> anyhow::Result<Device> {
     let device = pollster::block_on(Device::open(request))?;
     if let Some(why) = device.why().filter(|_| !quiet) {
-        output::note(why);
+        output::note(&why);
     }
     Ok(device)
 }
@@ -102,21 +102,6 @@ pub fn encode(model: &Model, text: &str) -> anyhow::Result<Vec<u32>> {
         )));
     };
     tokenizer.encode(text).context("the prompt")
-}
-
-/// A token as people read it: its text, `<end>` for the end token, else its id.
-pub fn token_name(model: &Model, id: u32) -> String {
-    let bytes = model.tokenizer().and_then(|tokenizer| tokenizer.token_bytes(id));
-    match bytes {
-        Some(bytes) if !bytes.is_empty() => output::visible(&String::from_utf8_lossy(&bytes)),
-        _ if is_end(model, id) => "<end>".to_owned(),
-        _ => format!("#{id}"),
-    }
-}
-
-fn is_end(model: &Model, id: u32) -> bool {
-    let of_tokenizer = model.tokenizer().and_then(|tokenizer| tokenizer.eos());
-    model.config().eos_token_id.or(of_tokenizer) == Some(id)
 }
 
 /// A bar on standard error, for terminals, from the moment that loading proves slow.

@@ -27,30 +27,7 @@ pub fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Text in which line breaks and other control characters can be seen.
-pub fn visible(text: &str) -> String {
-    let mut seen = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() {
-            seen.extend(c.escape_default());
-        } else {
-            seen.push(c);
-        }
-    }
-    seen
-}
-
 /// For times and rates in JSON: three digits behind the point.
 pub fn thousandths(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn control_characters_become_visible_and_the_rest_stays() {
-        assert_eq!(visible("a\nb\té\u{1b}"), "a\\nb\\té\\u{1b}");
-    }
 }

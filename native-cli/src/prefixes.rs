@@ -8,7 +8,6 @@ use std::sync::Arc;
 use fathom_engine::{DepthControl, Model, Prefix};
 use serde::Serialize;
 
-use crate::loading;
 use crate::output;
 use crate::paint::Paint;
 
@@ -55,13 +54,13 @@ fn line(model: &Model, n_tokens: usize, token: u32, prefix: &Prefix) -> PrefixLi
     PrefixLine {
         n_tokens,
         token,
-        text: loading::token_name(model, token),
+        text: model.token_name(token),
         depth: prefix.depth,
         steps_taken: prefix.steps_taken,
         q_halt: prefix.q[0],
         q_continue: prefix.q[1],
         next_token: prefix.token,
-        next_text: loading::token_name(model, prefix.token),
+        next_text: model.token_name(prefix.token),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::recording::{Op, Recording};
 pub struct Device {
     kind: Kind,
     name: String,
-    why: Option<String>,
+    fallback: Option<Error>,
     next_id: AtomicU64,
     poisons: AtomicBool,
     counters: Counters,
@@ -51,25 +51,25 @@ impl Device {
     async fn open_with(request: &DeviceRequest, largest_buffer_bytes: Option<u64>) -> Result<Device> {
         let gpu = match gpu::find(request).await? {
             gpu::Found::Adapter(adapter) => gpu::Gpu::open(adapter, largest_buffer_bytes).await,
-            gpu::Found::Cpu { why } => return Ok(Device::cpu(why)),
+            gpu::Found::Cpu { fallback } => return Ok(Device::cpu(fallback)),
         };
         match gpu {
             Ok(gpu) => Ok(Device::new(gpu.name(), Kind::Gpu(Box::new(gpu)), None)),
-            Err(error @ Error::GpuMemory { .. }) if *request == DeviceRequest::Auto => Ok(Device::cpu(Some(
-                format!("the model does not fit on the GPU ({error}): the processor computes"),
-            ))),
+            Err(error @ Error::GpuMemory { .. }) if *request == DeviceRequest::Auto => {
+                Ok(Device::cpu(Some(error)))
+            }
             Err(error) => Err(error),
         }
     }
 
     /// This machine's processor, and why it is taken where a GPU was wanted.
-    pub(crate) fn cpu(why: Option<String>) -> Device {
-        Device::new(cpu::name(), Kind::Cpu, why)
+    pub(crate) fn cpu(fallback: Option<Error>) -> Device {
+        Device::new(cpu::name(), Kind::Cpu, fallback)
     }
 
-    fn new(name: String, kind: Kind, why: Option<String>) -> Device {
+    fn new(name: String, kind: Kind, fallback: Option<Error>) -> Device {
         let (next_id, poisons, counters) = Default::default();
-        Device { kind, name, why, next_id, poisons, counters }
+        Device { kind, name, fallback, next_id, poisons, counters }
     }
 
     /// Its name, for people.
@@ -78,8 +78,13 @@ impl Device {
     }
 
     /// Why `auto` did not take a GPU, in one sentence; None where there is nothing to explain.
-    pub fn why(&self) -> Option<&str> {
-        self.why.as_deref()
+    pub fn why(&self) -> Option<String> {
+        self.fallback.as_ref().map(|error| format!("{error}: the processor itself computes"))
+    }
+
+    /// What stood against a GPU where `auto` took the processor.
+    pub fn fallback(&self) -> Option<&Error> {
+        self.fallback.as_ref()
     }
 
     /// Whether recordings run on this machine's processor.

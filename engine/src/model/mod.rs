@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::device::Device;
 use crate::error::Result;
 use crate::files::{ModelFiles, Progress};
+use crate::text::visible;
 use crate::tokenizer::Tokenizer;
 use crate::weights::Weights;
 
@@ -94,6 +95,17 @@ impl Model {
     /// The token that ends a text: the configuration's, else the tokenizer's.
     pub fn eos(&self) -> Option<u32> {
         self.config.eos_token_id.or_else(|| self.tokenizer.as_ref()?.eos())
+    }
+
+    /// A token as people read it: its text with control characters spelled out, `<end>` for the end token, else
+    /// its id.
+    pub fn token_name(&self, id: u32) -> String {
+        let bytes = self.tokenizer.as_ref().and_then(|tokenizer| tokenizer.token_bytes(id));
+        match bytes {
+            Some(bytes) if !bytes.is_empty() => visible(&String::from_utf8_lossy(&bytes)),
+            _ if self.eos() == Some(id) => "<end>".to_owned(),
+            _ => format!("#{id}"),
+        }
     }
 
     pub(crate) fn parameters(&self) -> &Parameters {

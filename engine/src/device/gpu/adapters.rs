@@ -28,8 +28,8 @@ pub enum Found {
     Adapter(wgpu::Adapter),
     /// This machine's processor.
     Cpu {
-        /// Where `auto` takes it: one sentence that says why.
-        why: Option<String>,
+        /// Where `auto` takes it: what stands against a GPU.
+        fallback: Option<Error>,
     },
 }
 
@@ -44,7 +44,7 @@ pub async fn adapters() -> Vec<AdapterInfo> {
 /// [`Error::NoAdapter`].
 pub async fn find(request: &DeviceRequest) -> Result<Found> {
     if *request == DeviceRequest::Cpu {
-        return Ok(Found::Cpu { why: None });
+        return Ok(Found::Cpu { fallback: None });
     }
     let mut all = all().await;
     let names: Vec<String> = all.iter().map(|adapter| name(&adapter.get_info())).collect();
@@ -56,7 +56,7 @@ pub async fn find(request: &DeviceRequest) -> Result<Found> {
     let index = match request {
         DeviceRequest::Auto => match best(rank_fast).filter(|i| !is_software(i)) {
             Some(i) => Some(i),
-            None => return Ok(Found::Cpu { why: Some(why_cpu(names.first())) }),
+            None => return Ok(Found::Cpu { fallback: Some(no_gpu(names.first())) }),
         },
         DeviceRequest::Gpu | DeviceRequest::HighPerformance => best(rank_fast),
         DeviceRequest::LowPower => best(rank_thrifty),
@@ -78,11 +78,9 @@ pub fn name(info: &wgpu::AdapterInfo) -> String {
     format!("{name} ({})", info.backend)
 }
 
-fn why_cpu(software: Option<&String>) -> String {
-    match software.and_then(|name| name.split(" (").next()) {
-        None => "no GPU was found: this machine's processor computes".to_owned(),
-        Some(name) => format!("no GPU was found, only software ({name}): the processor itself computes"),
-    }
+fn no_gpu(software: Option<&String>) -> Error {
+    let software = software.and_then(|name| name.split(" (").next()).map(str::to_owned);
+    Error::NoGpu { software }
 }
 
 fn asked(request: &DeviceRequest) -> String {

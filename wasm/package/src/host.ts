@@ -1,0 +1,268 @@
+/** The model in the worker: its files, its device, and another device when that one is lost. */
+import { mostBufferBytes, support } from './adapter.js';
+import { FathomError } from './errors.js';
+import init, { Files, largestBufferBytes, needsGpt2, readConfig, type LoadedModel, type Typed } from './fathom.js';
+import { forget, list, type Listing } from './files.js';
+import type { Loaded, LoadRequest } from './protocol.js';
+import type { DeviceInfo, ForwardOptions, ModelConfig, ModelInfo, TokenEvent, Warning } from './types.js';
+import type { Call } from './worker.js';
+
+/** Codes of the engine's that say that a file is faulty, not the machine. */
+const FAULTY_FILE = /^(weights|tensor|tied|shard|config|vocabulary|tokenizer|not-utf8|json|model-type)/;
+
+type Prompt = string | number[];
+
+export class Host {
+  #request: LoadRequest | undefined;
+  #files: Files | undefined;
+  #model: LoadedModel | undefined;
+  #device: DeviceInfo | undefined;
+  #replacement: Promise<void> | undefined;
+  #loading: Call | undefined;
+  #typed: { model: LoadedModel; typed: Typed } | undefined;
+  #lastTyped: Promise<unknown> = Promise.resolve();
+  #running = new Set<Call>();
+
+  /** Runs a call of the page's. */
+  async run(name: string, args: unknown[], call: Call): Promise<unknown> {
+    switch (name) {
+      case 'inspect':
+        return this.#inspect(args[0] as LoadRequest, call);
+      case 'load':
+        return this.#load(args[0] as LoadRequest, call);
+      case 'tokenize':
+        return this.#loaded.pieces(this.#tokens(args[0] as string));
+      case 'detokenize':
+        return this.#loaded.decode(Uint32Array.from(args[0] as number[]));
+      case 'generate':
+        return this.#generate(args[0] as Prompt, args[1] as object, args[2] as number, call);
+      case 'prefixes':
+        return this.#prefixes(args[0] as Prompt, args[1] as object);
+      case 'forward':
+        return this.#onDevice((model) => model.forward(this.#tokens(args[0] as Prompt), args[1] as ForwardOptions));
+      case 'dispose':
+        return this.#dispose();
+      default:
+        throw new FathomError('internal', `There is no call ${name}.`);
+    }
+  }
+
+  async #inspect(request: LoadRequest, call: Call): Promise<ModelInfo> {
+    await begin(request);
+    const listing = await list(request.source, fetching(request, call));
+    const config = readConfig(listing.config) as ModelConfig;
+    const files = listing.weights.map(({ name, bytes, cached }) => ({ name, bytes, cached }));
+    const misfit = await whyNotOnGpu(listing);
+    return {
+      name: listing.name,
+      config,
+      files,
+      bytesAll: bytesOf(listing),
+      cached: files.every((file) => file.cached),
+      fitsGpu: misfit === undefined,
+      ...(misfit && { reason: misfit.message }),
+    };
+  }
+
+  async #load(request: LoadRequest, call: Call): Promise<Loaded> {
+    await begin(request);
+    const listing = await list(request.source, fetching(request, call));
+    if (request.device === 'webgpu') {
+      const misfit = await whyNotOnGpu(listing);
+      if (misfit) throw misfit;
+    }
+    this.#request = request;
+    this.#loading = call;
+    const files = await open(listing, request, call);
+    try {
+      await this.#put(files);
+    } catch (error) {
+      files.free();
+      if (FAULTY_FILE.test(codeOf(error))) await forget(listing);
+      throw error;
+    }
+    const cached = listing.weights.every((file) => file.cached);
+    const isOnDisk = listing.folder === undefined ? isFileList(request.source) : cached;
+    if (request.keepFiles || isOnDisk) this.#files = files;
+    else files.free();
+    if (listing.folder !== undefined && request.cache && !cached) {
+      const message = 'The browser has no room to keep the model: it will be downloaded again next time.';
+      this.#warn({ code: 'not-cached', message });
+    }
+    return { name: listing.name, config: this.#loaded.config() as ModelConfig, device: this.#device!, cached };
+  }
+
+  /** Puts the model on a device. */
+  async #put(files: Files): Promise<void> {
+    const { device } = this.#request!;
+    const call = this.#loading!;
+    const model = await files.load(device, (bytesDone: number, bytesAll: number) => {
+      call.tell({ progress: { phase: 'upload', bytesDone, bytesAll } });
+    });
+    const { whyCode, ...found } = model.device() as DeviceInfo & { whyCode?: Warning['code'] };
+    if (call.signal.aborted) {
+      model.free();
+      call.throwIfAborted();
+    }
+    // The engine is not told a GPU's name; the page is.
+    const adapter = found.kind === 'webgpu' ? (await support()).adapter : undefined;
+    this.#model = model;
+    this.#device = { ...found, ...(adapter && { name: adapter.name }) };
+    if (whyCode) this.#warn({ code: whyCode, message: `${found.why}.` });
+  }
+
+  async #generate(prompt: Prompt, options: object, ahead: number, call: Call): Promise<void> {
+    let on = this.#loaded;
+    const answer = on.generate(this.#tokens(prompt), options);
+    this.#running.add(call);
+    call.grant(ahead);
+    try {
+      for (let place = 0; ; place++) {
+        await call.token();
+        const token = (await this.#onDevice((model) => {
+          if (model !== on) answer.moveTo(model);
+          on = model;
+          return answer.next((step: never) => call.tell({ step, place }));
+        })) as TokenEvent | undefined;
+        const sentence = answer.overflowed();
+        if (sentence) this.#warn({ code: 'window-full', message: `${sentence}.` });
+        if (!token) return;
+        call.tell({ token });
+      }
+    } finally {
+      answer.free();
+      this.#running.delete(call);
+    }
+  }
+
+  /** One after the other: they share a cache. */
+  #prefixes(prompt: Prompt, options: object): Promise<unknown> {
+    const read = () =>
+      this.#onDevice((model) => {
+        if (this.#typed?.model !== model) {
+          this.#typed?.typed.free();
+          this.#typed = { model, typed: model.typed() };
+        }
+        return this.#typed.typed.read(this.#tokens(prompt), options);
+      });
+    const result = this.#lastTyped.then(read);
+    this.#lastTyped = result.catch(() => {});
+    return result;
+  }
+
+  /** Frees everything; then the device gives its memory back. */
+  async #dispose(): Promise<void> {
+    for (const call of this.#running) call.abort();
+    await this.#lastTyped;
+    this.#typed?.typed.free();
+    this.#files?.free();
+    this.#model?.free();
+    this.#typed = this.#files = this.#model = undefined;
+  }
+
+  /** Runs something on the device; where that is lost, once more on another one. */
+  async #onDevice<T>(run: (model: LoadedModel) => Promise<T>): Promise<T> {
+    const model = this.#loaded;
+    try {
+      return await run(model);
+    } catch (error) {
+      if (codeOf(error) !== 'device-lost') throw error;
+      await this.#replace(model, error as Error);
+    }
+    try {
+      return await run(this.#loaded);
+    } catch (error) {
+      if (codeOf(error) !== 'device-lost') throw error;
+      throw new FathomError('device-lost', 'The GPU was lost twice in a row; reload the page, or choose the processor.');
+    }
+  }
+
+  /** Puts the model on another device, unless somebody who noticed earlier has done so. */
+  async #replace(lost: LoadedModel, { message }: Error): Promise<void> {
+    if (this.#model !== lost) return;
+    const files = this.#files;
+    if (!files) throw new FathomError('device-lost', `${message}; the model's files were not kept, so load it again.`);
+    this.#replacement ??= this.#put(files).finally(() => (this.#replacement = undefined));
+    await this.#replacement;
+    lost.free();
+    this.#warn({ code: 'device-lost', message: `${message}; it was replaced, and the answer goes on.` });
+  }
+
+  #warn(warning: Warning): void {
+    this.#loading?.tell({ warning, ...(this.#device && { device: this.#device }) });
+  }
+
+  get #loaded(): LoadedModel {
+    if (!this.#model) throw new FathomError('disposed', 'There is no model.');
+    return this.#model;
+  }
+
+  #tokens(prompt: Prompt): Uint32Array {
+    return typeof prompt === 'string' ? this.#loaded.encode(prompt) : Uint32Array.from(prompt);
+  }
+}
+
+async function begin({ wasmUrl }: LoadRequest): Promise<void> {
+  await init({ module_or_path: wasmUrl ?? new URL('./fathom_bg.wasm', import.meta.url) });
+}
+
+function fetching({ cache, stallMs }: LoadRequest, { signal }: Call) {
+  return { cache, signal, ...(stallMs !== undefined && { stallMs }) };
+}
+
+/** Downloads or opens what is listed. */
+async function open(listing: Listing, request: LoadRequest, call: Call): Promise<Files> {
+  const bytesAll = bytesOf(listing);
+  const tokenizer = listing.tokenizer && (await bytesOfBlob(await listing.tokenizer()));
+  const gpt2 = !tokenizer && needsGpt2(listing.config) ? await fetchGpt2(request, call) : undefined;
+  const files = new Files(listing.name, listing.config, tokenizer, gpt2, listing.index);
+  let before = 0;
+  for (const file of listing.weights) {
+    const onBytes = (done: number) => {
+      call.tell({ progress: { phase: 'download', bytesDone: before + done, bytesAll } });
+    };
+    const blob = await file.open(onBytes, call.signal);
+    before += blob.size;
+    await files.addWeights(file.name, blob);
+  }
+  return files;
+}
+
+async function fetchGpt2({ gpt2Url }: LoadRequest, { signal }: Call): Promise<Uint8Array> {
+  const url = gpt2Url ?? new URL('./gpt2.tiktoken', import.meta.url).href;
+  const response = await fetch(url, { signal }).catch((cause: unknown) => {
+    throw new FathomError(signal.aborted ? 'aborted' : 'network', `GPT-2's vocabulary (${url}) cannot be fetched.`, { cause });
+  });
+  if (!response.ok) {
+    throw new FathomError('http', `GPT-2's vocabulary (${url}) cannot be fetched: status ${response.status}.`);
+  }
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+/** Why no GPU of this browser can hold a model, before anything of it is downloaded. */
+async function whyNotOnGpu(listing: Listing): Promise<FathomError | undefined> {
+  const { adapter, reason } = await support();
+  if (!adapter) return new FathomError('no-adapter', reason ?? 'There is no GPU.');
+  const needed = largestBufferBytes(listing.config, bytesOf(listing));
+  const most = mostBufferBytes(adapter);
+  if (needed <= most) return undefined;
+  const message = `The model needs a buffer of ${needed} bytes; this GPU (${adapter.name}) allows ${most}.`;
+  return new FathomError('gpu-memory', message);
+}
+
+function bytesOf({ weights }: Listing): number {
+  return weights.reduce((sum, file) => sum + file.bytes, 0);
+}
+
+async function bytesOfBlob(blob: Blob): Promise<Uint8Array> {
+  return new Uint8Array(await blob.arrayBuffer());
+}
+
+/** Files of the user's own disk. */
+function isFileList(source: unknown): boolean {
+  return Array.isArray(source) && source.every((file) => file instanceof File);
+}
+
+function codeOf(error: unknown): string {
+  return String((error as { code?: unknown } | undefined)?.code);
+}

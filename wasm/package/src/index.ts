@@ -1,0 +1,80 @@
+/** Models that decide for themselves how long to think, in a browser tab. See README.md. */
+import { support } from './adapter.js';
+import { FathomError } from './errors.js';
+import { Link } from './link.js';
+import { Model } from './model.js';
+import type { Loaded, LoadRequest } from './protocol.js';
+import { list, remove } from './store.js';
+import type { CachedModel, LoadOptions, ModelInfo, ModelSource } from './types.js';
+
+export { ERROR_CODES, FathomError } from './errors.js';
+export type { ErrorCode } from './errors.js';
+export type * from './types.js';
+export { Model, support };
+
+/**
+ * Loads a model in a worker of its own.
+ *
+ * @throws FathomError — what is wrong with the address, the files, the device.
+ */
+export async function load(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
+  const link = new Link();
+  let model: Model | undefined;
+  try {
+    const loading = link.call<Loaded>('load', [request(source, options)], options.signal, (event) => {
+      if ('progress' in event) options.onProgress?.(event.progress);
+      if ('warning' in event) {
+        if (event.device) model?.moved(event.device);
+        options.onWarning?.(event.warning);
+      }
+    });
+    model = new Model(link, await loading.result);
+    return model;
+  } catch (error) {
+    link.end(new FathomError('disposed', 'The model was not loaded.'));
+    throw error;
+  }
+}
+
+/**
+ * What there is to know of a model before its weights are downloaded.
+ *
+ * @throws FathomError — what is wrong with the address or the files.
+ */
+export async function inspect(source: ModelSource, options: LoadOptions = {}): Promise<ModelInfo> {
+  const link = new Link();
+  try {
+    return await link.call<ModelInfo>('inspect', [request(source, options)], options.signal).result;
+  } finally {
+    link.end(new FathomError('disposed', 'The model was inspected.'));
+  }
+}
+
+/** The models in this browser's cache. */
+export function listCache(): Promise<CachedModel[]> {
+  return list();
+}
+
+/** Deletes one folder's files from the cache, or all. */
+export function deleteCache(url?: string | URL): Promise<void> {
+  return remove(url);
+}
+
+function request(source: ModelSource, options: LoadOptions): LoadRequest {
+  const address = (url: string | URL | undefined) => url && new URL(url, document.baseURI).href;
+  const device = options.device ?? 'auto';
+  if (!['auto', 'webgpu', 'cpu'].includes(device)) {
+    throw new FathomError('option', `The device must be 'auto', 'webgpu' or 'cpu', found ${String(device)}.`);
+  }
+  const isAddress = typeof source === 'string' || source instanceof URL;
+  const isList = !isAddress && typeof source === 'object' && source !== null && Symbol.iterator in source;
+  return {
+    source: isAddress ? new URL(source, document.baseURI).href : isList ? [...source] : source,
+    device,
+    cache: options.cache ?? true,
+    keepFiles: options.keepFiles ?? true,
+    wasmUrl: address(options.wasmUrl),
+    gpt2Url: address(options.gpt2Url),
+    stallMs: options.stallMs,
+  };
+}

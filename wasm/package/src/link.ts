@@ -1,0 +1,73 @@
+/** The page's end of a worker: calls with their answers, and what comes on the way. */
+import { FathomError, throwIfAborted } from './errors.js';
+import type { Reply, Request } from './protocol.js';
+
+/** Told of what comes on the way of a call. */
+export type OnEvent = (event: Reply) => void;
+
+interface Pending {
+  resolve: (value: unknown) => void;
+  reject: (error: Error) => void;
+  onEvent: OnEvent | undefined;
+}
+
+export class Link {
+  #worker = startWorker();
+  #pending = new Map<number, Pending>();
+  #lastId = 0;
+  #ended: FathomError | undefined;
+
+  constructor() {
+    this.#worker.onmessage = ({ data }: MessageEvent<Reply>) => this.#receive(data);
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.end(new FathomError('worker', `The worker cannot go on: ${event.message || 'its script did not load'}.`));
+    };
+  }
+
+  /** Calls a function of the worker's. */
+  call<T>(call: string, args: unknown[], signal?: AbortSignal, onEvent?: OnEvent): { id: number; result: Promise<T> } {
+    const id = ++this.#lastId;
+    const result = new Promise<unknown>((resolve, reject) => {
+      if (this.#ended) throw this.#ended;
+      throwIfAborted(signal, call);
+      this.#pending.set(id, { resolve, reject, onEvent });
+      signal?.addEventListener('abort', () => this.send({ id, abort: true }), { once: true });
+      this.send({ id, call, args });
+    });
+    return { id, result: result as Promise<T> };
+  }
+
+  send(request: Request): void {
+    if (!this.#ended) this.#worker.postMessage(request);
+  }
+
+  /** Ends the worker; what is under way fails with `error`, as does everything afterwards. */
+  end(error: FathomError): void {
+    this.#ended ??= error;
+    this.#worker.terminate();
+    for (const { reject } of this.#pending.values()) reject(this.#ended);
+    this.#pending.clear();
+  }
+
+  #receive(reply: Reply): void {
+    const pending = this.#pending.get(reply.id);
+    if (!pending) return;
+    if ('value' in reply || 'error' in reply) this.#pending.delete(reply.id);
+    if ('value' in reply) pending.resolve(reply.value);
+    else if ('error' in reply) pending.reject(new FathomError(reply.error.code, reply.error.message));
+    else pending.onEvent?.(reply);
+  }
+}
+
+function startWorker(): Worker {
+  try {
+    // Written so that bundlers see it.
+    return new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'fathom' });
+  } catch {
+    // A package that is served from another origin, as by a CDN: its worker has to be imported by one of ours.
+    const script = `import ${JSON.stringify(new URL('./worker.js', import.meta.url).href)};`;
+    const url = URL.createObjectURL(new Blob([script], { type: 'text/javascript' }));
+    return new Worker(url, { type: 'module', name: 'fathom' });
+  }
+}

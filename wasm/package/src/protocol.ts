@@ -1,0 +1,35 @@
+/** What the page's thread and the worker say to each other. */
+import type { DeviceChoice, DeviceInfo, ModelConfig, ModelSource, Progress, StepTrace, TokenEvent, Warning } from './types.js';
+
+/** How a model is to be loaded, without what cannot be sent. */
+export interface LoadRequest {
+  source: ModelSource;
+  device: DeviceChoice;
+  cache: boolean;
+  keepFiles: boolean;
+  wasmUrl: string | undefined;
+  gpt2Url: string | undefined;
+  stallMs: number | undefined;
+}
+
+export interface Loaded {
+  name: string;
+  config: ModelConfig;
+  device: DeviceInfo;
+  cached: boolean;
+}
+
+/** From the page: a call, more tokens wanted of an answer, or that nobody waits for a call any more. */
+export type Request =
+  | { id: number; call: string; args: unknown[] }
+  | { id: number; want: number }
+  | { id: number; abort: true };
+
+/** From the worker: a call's end, or something on the way. */
+export type Reply =
+  | { id: number; value: unknown }
+  | { id: number; error: { code: string; message: string } }
+  | { id: number; progress: Progress }
+  | { id: number; warning: Warning; device?: DeviceInfo }
+  | { id: number; step: StepTrace; place: number }
+  | { id: number; token: TokenEvent };

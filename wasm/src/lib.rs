@@ -1,0 +1,45 @@
+//! The engine for JavaScript: classes that the npm package's worker calls (`package/src/worker.ts`). No logic of
+//! its own: what comes in is turned into the engine's types, what goes out into plain objects.
+#![cfg(target_arch = "wasm32")]
+
+mod blob;
+mod convert;
+mod model;
+mod views;
+
+use fathom_engine::{Config, DeviceRequest};
+use wasm_bindgen::prelude::*;
+
+use crate::convert::{js_error, to_js};
+use crate::views::ConfigView;
+
+/// A `config.json` as `ModelConfig`, checked.
+#[wasm_bindgen(js_name = readConfig)]
+pub fn read_config(json: &str) -> Result<JsValue, JsValue> {
+    to_js(&ConfigView::of(&Config::from_json(json, "config.json").map_err(js_error)?))
+}
+
+/// Whether a model without a tokenizer of its own speaks GPT-2's.
+#[wasm_bindgen(js_name = needsGpt2)]
+pub fn needs_gpt2(json: &str) -> Result<bool, JsValue> {
+    Ok(Config::from_json(json, "config.json").map_err(js_error)?.has_gpt2_vocabulary())
+}
+
+/// The largest buffer that a model needs, from its `config.json` and the size of its weights.
+#[wasm_bindgen(js_name = largestBufferBytes)]
+pub fn largest_buffer_bytes(json: &str, weights_bytes: f64) -> Result<f64, JsValue> {
+    let config = Config::from_json(json, "config.json").map_err(js_error)?;
+    Ok(fathom_engine::largest_buffer_bytes(&config, weights_bytes as u64) as f64)
+}
+
+/// `auto`, `webgpu` or `cpu`.
+fn device_request(choice: &str) -> Result<DeviceRequest, JsValue> {
+    match choice {
+        "auto" => Ok(DeviceRequest::Auto),
+        "webgpu" => Ok(DeviceRequest::Gpu),
+        "cpu" => Ok(DeviceRequest::Cpu),
+        other => {
+            Err(convert::error("option", &format!("the device must be auto, webgpu or cpu, found {other}")))
+        }
+    }
+}
