@@ -7,8 +7,9 @@
 //             silu(v) * (W[n_out + o] x + b)  EPILOGUE 3: SwiGLU, silu on up, gate's rows follow up's
 //
 // A workgroup makes 8 outputs of ROWS rows, 8 lanes an output. Every dot product is summed in
-// 64 interleaved accumulators (lane t holds those of k mod 64 = 8t..8t+7), folded in halves;
-// so a row's result does not depend on ROWS or on its neighbours. See ARCHITECTURE.md.
+// 64 interleaved accumulators (lane t holds those of k mod 64 = 8t..8t+7), the 8 of a lane are
+// folded in halves, then the 8 lanes; so a row's result does not depend on ROWS or on its
+// neighbours, and a lane hands on one number only: browsers clear workgroup memory each time.
 // Source: CosmicFish-HRM model.py, the projections of attention and MLP, and lm_head.
 
 override WEIGHTS: u32 = 0u; // 0 f32, 1 f16, 2 bf16
@@ -38,8 +39,8 @@ const NONE = 0xffffffffu;
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;       // [out_row + n_rows, n_out]
 @group(1) @binding(0) var<uniform> p: Params;
 
-var<workgroup> partial: array<mat2x4<f32>, 64u * ROWS>;      // [row, invocation]
-var<workgroup> partial_gate: array<mat2x4<f32>, 64u * ROWS>;
+var<workgroup> partial: array<f32, 64u * ROWS>;      // [row, invocation]
+var<workgroup> partial_gate: array<f32, 64u * ROWS>;
 
 // A step is live until its sequence has halted below it; the output stage once it has halted.
 fn live(i: u32) -> bool {
@@ -72,22 +73,24 @@ fn weights(o: u32, g: u32) -> mat2x4<f32> {
     );
 }
 
-// The 8 lanes' accumulators of one output, folded in halves: 32, 16, 8 across lanes, 4, 2, 1 inside.
+// Eight numbers, folded in halves: 4, 2, 1.
 fn fold(m: mat2x4<f32>) -> f32 {
     let v = m[0] + m[1];
     return (v.x + v.z) + (v.y + v.w);
 }
 
 fn fold_lanes(at: u32) -> f32 {
-    let a = (partial[at] + partial[at + 4u]) + (partial[at + 2u] + partial[at + 6u]);
-    let b = (partial[at + 1u] + partial[at + 5u]) + (partial[at + 3u] + partial[at + 7u]);
-    return fold(a + b);
+    return fold(mat2x4<f32>(
+        partial[at], partial[at + 1u], partial[at + 2u], partial[at + 3u],
+        partial[at + 4u], partial[at + 5u], partial[at + 6u], partial[at + 7u],
+    ));
 }
 
 fn fold_lanes_gate(at: u32) -> f32 {
-    let a = (partial_gate[at] + partial_gate[at + 4u]) + (partial_gate[at + 2u] + partial_gate[at + 6u]);
-    let b = (partial_gate[at + 1u] + partial_gate[at + 5u]) + (partial_gate[at + 3u] + partial_gate[at + 7u]);
-    return fold(a + b);
+    return fold(mat2x4<f32>(
+        partial_gate[at], partial_gate[at + 1u], partial_gate[at + 2u], partial_gate[at + 3u],
+        partial_gate[at + 4u], partial_gate[at + 5u], partial_gate[at + 6u], partial_gate[at + 7u],
+    ));
 }
 
 fn bias(o: u32) -> f32 {
@@ -144,9 +147,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
     }
     for (var r = 0u; r < ROWS; r++) {
-        partial[64u * r + index] = acc[r];
+        partial[64u * r + index] = fold(acc[r]);
         if (EPILOGUE == 3u) {
-            partial_gate[64u * r + index] = gate[r];
+            partial_gate[64u * r + index] = fold(gate[r]);
         }
     }
     workgroupBarrier();

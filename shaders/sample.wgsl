@@ -11,6 +11,8 @@
 // Sums run over contiguous segments, sequentially, segments left to right.
 // Source of 1 to 3: CosmicFish-HRM chat.py. pcg3d: Jarzynski and Olano, JCGT 9(3), 2020.
 
+override GREEDY: u32 = 0u; // 1: every sampler is greedy; what draws is then not even compiled
+
 struct Params {
     first_row: u32,
     n_rows: u32,
@@ -164,7 +166,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (lane == 0u) {
         drawn[p.out_row + i] = vec2<u32>(best_id, min(atomicLoad(&count), 1u));
     }
-    if (s.temperature == 0.0) {
+    if (GREEDY == 1u || s.temperature == 0.0) {
         return;
     }
 

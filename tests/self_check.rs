@@ -12,10 +12,10 @@ use fathom_engine::{
 use fathom_tests::{DEVICES, Random, Switches, forms, golden, load, load_on, open, random_model};
 use pollster::block_on;
 
-fn options(n_tokens: usize, trace: bool) -> GenerateOptions {
+fn options(n_tokens: usize, temperature: f32, trace: bool) -> GenerateOptions {
     GenerateOptions {
         n_tokens,
-        sampling: Sampling { temperature: 1.0, ..Sampling::default() },
+        sampling: Sampling { temperature, ..Sampling::default() },
         depth: DepthControl::default(),
         overflow: Overflow::Recompute,
         stop: vec![],
@@ -28,7 +28,8 @@ fn tokens_of(generator: &mut Generator) -> Vec<u32> {
     std::iter::from_fn(|| block_on(generator.next(None)).expect("a token")).map(|event| event.token).collect()
 }
 
-/// Every variant passes on the GPU, and afterwards a model needs no shader that the check has not seen.
+/// Every variant passes on the GPU, and afterwards a model needs no shader that the check has not seen, until
+/// tokens are drawn.
 #[test]
 fn the_check_runs_the_models_own_pipelines() {
     let random = Switches::ALL.iter().map(|switches| random_model(&switches.config(), 3));
@@ -40,7 +41,7 @@ fn the_check_runs_the_models_own_pipelines() {
         let checked = device.counts().pipelines;
         let model = load_on(&files, Arc::clone(&device));
         for trace in [false, true] {
-            tokens_of(&mut Generator::new(&model, &[1, 2, 3, 4, 5, 6], options(3, trace)).unwrap());
+            tokens_of(&mut Generator::new(&model, &[1, 2, 3, 4, 5, 6], options(3, 0.0, trace)).unwrap());
         }
         block_on(prefixes(&model, &[1, 2, 3], &DepthControl::default())).unwrap();
         assert_eq!(device.counts().pipelines, checked, "{}", files.name);
@@ -92,8 +93,8 @@ fn another_device_takes_over() {
     let files = random_model(&Switches::ALL[0].config(), 7);
     for request in &DEVICES {
         let expected =
-            tokens_of(&mut Generator::new(&load(&files, request), &[5, 6, 7], options(12, false)).unwrap());
-        let mut generator = Generator::new(&load(&files, request), &[5, 6, 7], options(12, false)).unwrap();
+            tokens_of(&mut Generator::new(&load(&files, request), &[5, 6, 7], options(12, 1.0, false)).unwrap());
+        let mut generator = Generator::new(&load(&files, request), &[5, 6, 7], options(12, 1.0, false)).unwrap();
         let mut found = vec![];
         for _ in 0..3 {
             for _ in 0..4 {

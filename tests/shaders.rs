@@ -17,7 +17,7 @@ fn values(constant: &str) -> &'static [u32] {
         "WEIGHTS" => &[0, 1, 2],
         "EPILOGUE" => &[0, 1, 2, 3],
         "ROWS" => &[1, 4],
-        "ROTARY" | "WITH_X" | "PATH" | "LEARNED_POSITIONS" => &[0, 1],
+        "GREEDY" | "ROTARY" | "WITH_X" | "PATH" | "LEARNED_POSITIONS" => &[0, 1],
         other => panic!("{other}: which values does it take?"),
     }
 }

@@ -1,8 +1,9 @@
 //! Which device a model gets: one that has room for its largest buffer, and that computes rightly.
 //!
 //! Drivers have bugs, and a wrong number in a language model is a plausible word. So before a model is loaded,
-//! a miniature of it runs on the GPU: the same switches, cycles and type of weights, hence the same shader
-//! variants, the very pipelines that the model then uses. Its answers are known: the processor's twins give them.
+//! a miniature of it runs on the GPU: the same switches and type of weights, hence the same shader variants, the
+//! very pipelines that the model then uses. Its answers are known: the processor's twins give them. (Only the
+//! variant that draws tokens at random is left to be compiled when somebody asks for it.)
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -110,8 +111,8 @@ fn miniature(config: &Config) -> Config {
         n_kv_head,
         hrm_h_layers: 1,
         hrm_l_layers: 1,
-        hrm_h_cycles: config.hrm_h_cycles.min(2),
-        hrm_l_cycles: config.hrm_l_cycles.min(2),
+        hrm_h_cycles: 1,
+        hrm_l_cycles: 1,
         hrm_max_steps: config.hrm_max_steps.min(2),
         eos_token_id: None,
         ..config.clone()
@@ -162,19 +163,22 @@ async fn observe(
     let model = Model::of("the miniature", config.clone(), weights, None, device, &mut |_| ()).await?;
     let mut session = Session::new(&model, 1, config.block_size)?;
     let tokens = [3, 7, 1, 9, 2, 11, 5];
-    let full = config.hrm_max_steps as u32;
-    let depth = DepthControl { forced: Some(full), ..DepthControl::default() };
-    let sampling = Sampling { temperature: 1.0, top_k: 5, top_p: 0.9, min_p: 0.01, ..Sampling::default() };
-    let read = |n: usize| Read { sequence: 0, tokens: &tokens[..n], depth, sampling, place: 0 };
+    let sampling = Sampling::default();
+    // The prompt at the deepest, the further tokens at one step, because a user waits meanwhile.
+    let deepest = config.hrm_max_steps as u32;
+    let read = |n: usize, depth: u32| {
+        let depth = DepthControl { forced: Some(depth), ..DepthControl::default() };
+        Read { sequence: 0, tokens: &tokens[..n], depth, sampling, place: 0 }
+    };
     let mut seen = vec![];
-    for n in [5, 6] {
-        let reading = session.read(&[read(n)]).await?.remove(0);
+    for (n, depth) in [(5, deepest), (6, 1)] {
+        let reading = session.read(&[read(n, depth)]).await?.remove(0);
         seen.push(("the halting values", reading.q.to_vec()));
-        seen.push(("the logits", session.logits(0, full, n - 1..n).await?.concat()));
-        seen.push(("the drawn tokens", vec![reading.token as f32]));
+        seen.push(("the logits", session.logits(0, depth, n - 1..n).await?.concat()));
+        seen.push(("the likeliest tokens", vec![reading.token as f32]));
     }
     let mut steps = vec![];
-    session.read_traced(&read(7), &mut |step| steps.push(step)).await?;
+    session.read_traced(&read(7, 1), &mut |step| steps.push(step)).await?;
     for step in steps {
         seen.push(("the halting values", vec![step.q_halt, step.q_continue]));
         seen.push(("the states", step.z_h.concat()));

@@ -6,8 +6,9 @@
 //! buffer that holds several depths.
 //!
 //! **The one summation order.** A dot product with weights runs in 64 interleaved accumulators (number k goes to
-//! k mod 64), which are then folded in halves: 32, 16, 8, 4, 2, 1. It is `fold64` here, `fold` in the shaders. So a
-//! row's result depends on nothing but the row.
+//! k mod 64); each run of 8 is folded in halves (4, 2, 1), then the 8 results. Sums over a row (a norm, a
+//! movement) fold the 64 in halves: 32, 16, 8, 4, 2, 1. It is `fold8` and `fold64` here, `fold` in the shaders. So
+//! a row's result depends on nothing but the row.
 
 pub mod attention;
 pub mod embed;

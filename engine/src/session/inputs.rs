@@ -24,6 +24,8 @@ pub struct Inputs {
     pub halted: Buffer,
     /// `[sequence]`.
     pub samplers: Buffer,
+    /// Whether all that were written last are greedy.
+    pub are_greedy: bool,
     /// `[sequence]`, a bit for each token of the context.
     pub seen: Buffer,
 }
@@ -43,6 +45,7 @@ impl Inputs {
             out_from: words("where output stages begin", config.hrm_max_steps)?,
             halted: words("how sequences halted", 4)?,
             samplers: words("samplers", size_of::<SamplerWords>() / 4)?,
+            are_greedy: true,
             seen: words("seen tokens", config.vocab_size.div_ceil(32))?,
         })
     }
@@ -57,7 +60,8 @@ impl Inputs {
     }
 
     /// Writes how the next tokens of some sequences are chosen.
-    pub fn write_samplers(&self, device: &Device, samplers: &[(usize, SamplerWords)]) -> Result<()> {
+    pub fn write_samplers(&mut self, device: &Device, samplers: &[(usize, SamplerWords)]) -> Result<()> {
+        self.are_greedy = samplers.iter().all(|(_, words)| words.temperature == 0.0);
         for (sequence, words) in samplers {
             let bytes = bytemuck::bytes_of(words);
             device.write(&self.samplers, (sequence * bytes.len()) as u64, bytes)?;

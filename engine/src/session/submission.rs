@@ -302,7 +302,7 @@ impl Session {
 
     /// Chooses the tokens of rows that have logits.
     pub(super) fn draw(&self, r: &mut Recording, span: Span<'_>, out_row: u32) {
-        Sample {
+        let sample = Sample {
             span,
             logits: &self.state.work.logits,
             has_text: &self.model.parameters().has_text,
@@ -311,8 +311,12 @@ impl Session {
             drawn: &self.state.work.drawn,
             n_vocab: self.model.config().vocab_size as u32,
             out_row,
+        };
+        if self.inputs.are_greedy {
+            sample.record_greedy(r);
+        } else {
+            sample.record(r);
         }
-        .record(r);
     }
 }
 
