@@ -13,6 +13,12 @@ use wasm_bindgen::prelude::*;
 use crate::convert::{js_error, to_js};
 use crate::views::ConfigView;
 
+/// A panic is a mistake of ours; its message goes where people look for one.
+#[wasm_bindgen(start)]
+pub fn start() {
+    std::panic::set_hook(Box::new(|panic| web_sys::console::error_1(&panic.to_string().into())));
+}
+
 /// A `config.json` as `ModelConfig`, checked.
 #[wasm_bindgen(js_name = readConfig)]
 pub fn read_config(json: &str) -> Result<JsValue, JsValue> {

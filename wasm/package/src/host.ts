@@ -23,6 +23,8 @@ export class Host {
   #lastTyped: Promise<unknown> = Promise.resolve();
   #running = new Set<Call>();
 
+  constructor(readonly warn: (warning: Warning, device?: DeviceInfo) => void) {}
+
   /** Runs a call of the page's. */
   async run(name: string, args: unknown[], call: Call): Promise<unknown> {
     switch (name) {
@@ -182,14 +184,14 @@ export class Host {
     if (this.#model !== lost) return;
     const files = this.#files;
     if (!files) throw new FathomError('device-lost', `${message}; the model's files were not kept, so load it again.`);
+    // The old model is left to the garbage collector: others may still be waiting for it to fail.
     this.#replacement ??= this.#put(files).finally(() => (this.#replacement = undefined));
     await this.#replacement;
-    lost.free();
     this.#warn({ code: 'device-lost', message: `${message}; it was replaced, and the answer goes on.` });
   }
 
   #warn(warning: Warning): void {
-    this.#loading?.tell({ warning, ...(this.#device && { device: this.#device }) });
+    this.warn(warning, this.#device);
   }
 
   get #loaded(): LoadedModel {

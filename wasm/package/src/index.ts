@@ -4,7 +4,7 @@ import { FathomError } from './errors.js';
 import { Link } from './link.js';
 import { Model } from './model.js';
 import type { Loaded, LoadRequest } from './protocol.js';
-import { list, remove } from './store.js';
+import { folderAddress, list, remove } from './store.js';
 import type { CachedModel, LoadOptions, ModelInfo, ModelSource } from './types.js';
 
 export { ERROR_CODES, FathomError } from './errors.js';
@@ -18,15 +18,14 @@ export { Model, support };
  * @throws FathomError — what is wrong with the address, the files, the device.
  */
 export async function load(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
-  const link = new Link();
   let model: Model | undefined;
+  const link = new Link((warning, device) => {
+    if (device) model?.moved(device);
+    options.onWarning?.(warning);
+  });
   try {
     const loading = link.call<Loaded>('load', [request(source, options)], options.signal, (event) => {
       if ('progress' in event) options.onProgress?.(event.progress);
-      if ('warning' in event) {
-        if (event.device) model?.moved(event.device);
-        options.onWarning?.(event.warning);
-      }
     });
     model = new Model(link, await loading.result);
     return model;
@@ -61,7 +60,8 @@ export function deleteCache(url?: string | URL): Promise<void> {
 }
 
 function request(source: ModelSource, options: LoadOptions): LoadRequest {
-  const address = (url: string | URL | undefined) => url && new URL(url, document.baseURI).href;
+  const base = globalThis.document?.baseURI ?? location.href;
+  const address = (url: string | URL | undefined) => url && new URL(url, base).href;
   const device = options.device ?? 'auto';
   if (!['auto', 'webgpu', 'cpu'].includes(device)) {
     throw new FathomError('option', `The device must be 'auto', 'webgpu' or 'cpu', found ${String(device)}.`);
@@ -69,7 +69,7 @@ function request(source: ModelSource, options: LoadOptions): LoadRequest {
   const isAddress = typeof source === 'string' || source instanceof URL;
   const isList = !isAddress && typeof source === 'object' && source !== null && Symbol.iterator in source;
   return {
-    source: isAddress ? new URL(source, document.baseURI).href : isList ? [...source] : source,
+    source: isAddress ? folderAddress(source).href : isList ? [...source] : source,
     device,
     cache: options.cache ?? true,
     keepFiles: options.keepFiles ?? true,

@@ -1,6 +1,7 @@
 /** The page's end of a worker: calls with their answers, and what comes on the way. */
 import { FathomError, throwIfAborted } from './errors.js';
 import type { Reply, Request } from './protocol.js';
+import type { DeviceInfo, Warning } from './types.js';
 
 /** Told of what comes on the way of a call. */
 export type OnEvent = (event: Reply) => void;
@@ -17,7 +18,8 @@ export class Link {
   #lastId = 0;
   #ended: FathomError | undefined;
 
-  constructor() {
+  /** Warnings may come at any time, long after the call that loaded the model. */
+  constructor(readonly onWarning?: (warning: Warning, device?: DeviceInfo) => void) {
     this.#worker.onmessage = ({ data }: MessageEvent<Reply>) => this.#receive(data);
     this.#worker.onerror = (event) => {
       event.preventDefault();
@@ -51,6 +53,7 @@ export class Link {
   }
 
   #receive(reply: Reply): void {
+    if ('warning' in reply) return this.onWarning?.(reply.warning, reply.device);
     const pending = this.#pending.get(reply.id);
     if (!pending) return;
     if ('value' in reply || 'error' in reply) this.#pending.delete(reply.id);

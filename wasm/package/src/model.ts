@@ -1,5 +1,5 @@
 /** A loaded model, as the page's thread sees it. All work is the worker's. */
-import { FathomError } from './errors.js';
+import { FathomError, throwIfAborted } from './errors.js';
 import type { Link } from './link.js';
 import { checked, checkedPrompt } from './options.js';
 import type { Loaded } from './protocol.js';
@@ -62,8 +62,11 @@ export class Model {
     });
     // Whoever reads on is told of the failure below; who has left is not.
     ended.catch(() => {});
+    signal?.addEventListener('abort', () => wake(), { once: true });
     try {
       for (;;) {
+        // At once, not when the worker has come to the end of its token.
+        throwIfAborted(signal, 'The answer');
         const token = ready.shift();
         if (token) {
           this.#link.send({ id, want: 1 });

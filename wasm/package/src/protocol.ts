@@ -30,6 +30,6 @@ export type Reply =
   | { id: number; value: unknown }
   | { id: number; error: { code: string; message: string } }
   | { id: number; progress: Progress }
-  | { id: number; warning: Warning; device?: DeviceInfo }
+  | { warning: Warning; device?: DeviceInfo }
   | { id: number; step: StepTrace; place: number }
   | { id: number; token: TokenEvent };

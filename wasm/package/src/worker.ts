@@ -55,7 +55,7 @@ export class Call {
 
 type OmitId<T> = T extends unknown ? Omit<T, 'id'> : never;
 
-const host = new Host();
+const host = new Host((warning, device) => page.postMessage({ warning, ...(device && { device }) }));
 const calls = new Map<number, Call>();
 
 page.onmessage = ({ data }) => {
