@@ -41,7 +41,7 @@ export function Soundings({ soundings, deepest, onChoose, chosen, label, testId 
     event.currentTarget.querySelector<HTMLElement>(`[data-place="${to}"]`)?.focus();
   };
   return (
-    <div class={soundings.length > LONG ? 'soundings long' : 'soundings'} style={vars({ '--deepest': deepest })}>
+    <div class={soundings.length > LONG ? 'soundings long' : 'soundings'} style={vars({ '--deepest': deepest, '--count': Math.max(1, soundings.length) })}>
       <Scale deepest={deepest} />
       <div class="transect" role="group" aria-label={label} data-testid={testId} onClick={chooseAt} onKeyDown={chooseByKey}>
         {soundings.map((sounding, place) => (

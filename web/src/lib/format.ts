@@ -20,7 +20,8 @@ export function milliseconds(ms: number): string {
 }
 
 export function percent(p: number): string {
-  return p > 0.995 && p < 1 ? '>99 %' : p < 0.005 ? '<1 %' : `${Math.round(p * 100)} %`;
+  const number = p > 0.995 && p < 1 ? '>99' : p < 0.005 ? '<1' : Math.round(p * 100);
+  return `${number}\u00a0%`;
 }
 
 /** With a true minus and its sign. */

@@ -40,6 +40,7 @@ export function Models() {
         <p class="current">
           <strong>{model.value.name}</strong> {count(config.value.nParameters)} parameters, at most {config.value.maxSteps} steps,
           window of {config.value.blockSize} tokens {model.value.cached && <span class="badge" data-testid="cached">cached</span>}
+          {model.value.device.why && <span class="hint on-phone">{model.value.device.why}.</span>}
         </p>
       )}
       {model.value && <Offer />}

@@ -79,7 +79,10 @@ async function answer(prompt: string, signal: AbortSignal): Promise<void> {
     modelName: asked.name,
     device: asked.device,
   };
-  const show = () => (run.value = now);
+  // What is still drawn of a run that was cut short must not cover the next one.
+  const show = () => {
+    if (signal === controller.signal) run.value = now;
+  };
   const change = (part: Partial<Run>) => {
     now = { ...now, ...part };
     inTurn(show);
@@ -98,7 +101,10 @@ async function answer(prompt: string, signal: AbortSignal): Promise<void> {
     const events = asked.generate(prompt, {
       ...options,
       signal,
-      onStep: (step, place) => put({ place, steps: [...(now.thoughts[place]?.steps ?? []), step] }),
+      onStep: (step, place) => {
+        // The worker learns only after its step that it was stopped.
+        if (!signal.aborted) put({ place, steps: [...(now.thoughts[place]?.steps ?? []), step] });
+      },
     });
     for await (const event of events) {
       put({ place: event.place, steps: event.trace ?? now.thoughts[event.place]?.steps ?? [], event });

@@ -23,7 +23,7 @@ const LEFT = 22;
 const LABELS = 18;
 const ROW = 15;
 const LEAST_COLUMN = 9;
-const MOST_COLUMN = 34;
+const MOST_COLUMN = 46;
 const LETTER = 6.7;
 /** How dark a movement is: 0.001 and less is pale, 1 is full, and it is a logarithmic scale. */
 const shade = scale([-3, 0], [0.05, 1]);

@@ -27,7 +27,7 @@ export function PathChart({ view: { run, thought, step } }: { view: View }) {
   const line = (some: typeof placed) => polyline(some.map((point) => [point.x, point.y]));
 
   return (
-    <Chart title="The path of the thought" line={`z_H is ${vectors[0]?.state.length ?? 0} numbers; this is the flat view in which it moves most. A number is where a step ended.`}>
+    <Chart title="The path of the thought" line={`z_H is ${vectors[0]?.state.length ?? 0} numbers; this is the flat view in which it moves most. Numbers: where a step ended. Dots: cycles within it.`}>
       <div ref={ref}>
         <svg width={width} height={HEIGHT} data-testid="path-chart" role="img" aria-label={`Path of z_H over ${steps.length} steps`}>
           <polyline class="path ahead" points={line(placed)} />

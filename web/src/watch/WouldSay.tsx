@@ -13,7 +13,7 @@ export function WouldSay({ view: { thought, step } }: { view: View }) {
   return (
     <Chart
       title="If it had stopped earlier"
-      line="What it would say after each step, and how sure it is. The filled part is what it said in the end."
+      line="What it would say after each step, and how sure it is. Filled: what it said in the end. Blank: all others."
     >
       <ol class="would-say" data-testid="would-say">
         {thought.steps.map(({ step: number, top }, i) => (
@@ -21,11 +21,10 @@ export function WouldSay({ view: { thought, step } }: { view: View }) {
             <button
               type="button"
               aria-pressed={i === step}
-              aria-label={`Step ${number}: ${top.slice(0, 3).map((each) => `${quoted(each.text)} ${percent(each.probability)}`).join(', ')}`}
               onClick={() => choose(thought.place, i)}
             >
-              <span class="number">{number}</span>
-              <span class="shares">
+              <span class="number"><span class="sr-only">Step </span>{number}</span>
+              <span class="shares" aria-hidden="true">
                 {top.map(({ token, text, probability }, place) => (
                   <span
                     key={place}
@@ -37,6 +36,7 @@ export function WouldSay({ view: { thought, step } }: { view: View }) {
                 ))}
               </span>
               <span class="best"><b>{visible(top[0]?.text ?? '')}</b><small>{percent(top[0]?.probability ?? 0)}</small></span>
+              <span class="sr-only">{top.slice(1, 3).map((each) => `, or ${quoted(each.text)} ${percent(each.probability)}`).join('')}</span>
             </button>
           </li>
         ))}

@@ -79,7 +79,9 @@ pub fn name(info: &wgpu::AdapterInfo) -> String {
 }
 
 fn no_gpu(software: Option<&String>) -> Error {
-    let software = software.and_then(|name| name.split(" (").next()).map(str::to_owned);
+    // A browser does not name it.
+    let software = software.and_then(|name| name.split(" (").next()).filter(|name| *name != "GPU");
+    let software = software.map(str::to_owned);
     Error::NoGpu { software }
 }
 
