@@ -92,9 +92,11 @@ fn a_limit_that_the_adapter_lacks_is_told() {
 fn another_device_takes_over() {
     let files = random_model(&Switches::ALL[0].config(), 7);
     for request in &DEVICES {
-        let expected =
-            tokens_of(&mut Generator::new(&load(&files, request), &[5, 6, 7], options(12, 1.0, false)).unwrap());
-        let mut generator = Generator::new(&load(&files, request), &[5, 6, 7], options(12, 1.0, false)).unwrap();
+        let expected = tokens_of(
+            &mut Generator::new(&load(&files, request), &[5, 6, 7], options(12, 1.0, false)).unwrap(),
+        );
+        let mut generator =
+            Generator::new(&load(&files, request), &[5, 6, 7], options(12, 1.0, false)).unwrap();
         let mut found = vec![];
         for _ in 0..3 {
             for _ in 0..4 {

@@ -1,7 +1,5 @@
 //! The calls: each kernel in every variant.
 
-use std::collections::BTreeSet;
-
 use fathom_engine::WeightType;
 use fathom_engine::device::Buffer;
 use fathom_engine::kernels::attention::Attention;
@@ -16,12 +14,12 @@ use fathom_engine::kernels::q_head::QHead;
 use fathom_engine::kernels::rms_norm::RmsNorm;
 use fathom_engine::kernels::rope_cache::RopeCache;
 use fathom_engine::kernels::store_rows::StoreRows;
-use fathom_engine::kernels::{ALL, OUTPUT, Span};
+use fathom_engine::kernels::{OUTPUT, Span};
 use fathom_engine::recording::Recording;
-use fathom_tests::Random;
 use half::{bf16, f16};
 
-use super::{CPU, GPU, Near, Order, STEPS, Scene, compare, floats, poison, run};
+use super::random::Random;
+use super::{Devices, Near, STEPS, Scene, floats, poison, run};
 
 pub const WEIGHT_TYPES: [WeightType; 3] = [WeightType::F32, WeightType::F16, WeightType::Bf16];
 const MAGNITUDES: [f32; 3] = [1.0, 1e-3, 1e3];
@@ -47,16 +45,7 @@ fn whole_vec4(words: &mut Vec<u32>) -> u32 {
     (words.len() / 4) as u32
 }
 
-#[test]
-fn every_kernel_is_here() {
-    let source = [include_str!("cases.rs"), include_str!("sampling.rs")].concat();
-    let used: BTreeSet<&str> =
-        ALL.iter().map(|k| k.shader.name).filter(|n| source.contains(&format!("kernels::{n}::"))).collect();
-    assert_eq!(used.len(), ALL.len(), "{used:?}");
-}
-
-#[test]
-fn rms_norm() {
+pub async fn rms_norm(on: &Devices) {
     let scene = Scene::small();
     let mut random = Random(1);
     for n in WIDTHS {
@@ -65,16 +54,16 @@ fn rms_norm() {
             words.push([poison(4), floats(&mut random, n, 2.0)].concat());
             words.push(floats(&mut random, scene.n_rows() * n, magnitude));
             words.push(poison((scene.n_rows() + 1) * n));
-            compare(&format!("C {n}, {magnitude}, step {step}"), &words, Near::Share(1e-6), &|r, b| {
+            on.compare(&format!("C {n}, {magnitude}, step {step}"), &words, Near::Share(1e-6), &|r, b| {
                 let span = scene.span(b, step);
                 RmsNorm { span, w: &b[2], weight: 1, x: &b[3], y: &b[4], n: n as u32, eps: 1e-5 }.record(r);
-            });
+            })
+            .await;
         }
     }
 }
 
-#[test]
-fn linear() {
+pub async fn linear(on: &Devices) {
     let scene = Scene::small();
     let mut random = Random(2);
     let epilogues = [Epilogue::Store, Epilogue::Add, Epilogue::Gelu, Epilogue::SwiGlu];
@@ -99,7 +88,7 @@ fn linear() {
                 y[..n_filled].copy_from_slice(&filled[..n_filled]);
                 words.push(y);
                 let what = format!("{n_in} to {n_out}, {stored:?}, {epilogue:?}, step {step}");
-                compare(&what, &words, Near::Share(3e-6), &|r, b| {
+                on.compare(&what, &words, Near::Share(3e-6), &|r, b| {
                     let (span, weight_type) = (scene.span(b, step), stored);
                     let (n_in, n_out) = (n_in as u32, n_out as u32);
                     let (w, x, y) = (&b[2], &b[3], &b[4]);
@@ -117,15 +106,15 @@ fn linear() {
                         epilogue,
                     };
                     linear.record(r);
-                });
+                })
+                .await;
             }
         }
     }
 }
 
 /// The same row alone and in a call of 2 to 8, with 1 to 4 rows a workgroup: the same bits, on each device.
-#[test]
-fn a_row_does_not_depend_on_its_company() {
+pub async fn a_row_does_not_depend_on_its_company(on: &Devices) {
     let scene = Scene::small();
     let mut random = Random(3);
     let (n_in, n_out) = (72, 50);
@@ -134,41 +123,36 @@ fn a_row_does_not_depend_on_its_company() {
         words.push(weights(&mut random, 2 * n_out * n_in, 1.0, stored));
         words.push(floats(&mut random, scene.n_rows() * n_in, 1.0));
         words.push(poison(scene.n_rows() * n_out));
-        for device in [&*GPU, &*CPU] {
-            let rows_of = |n: u32| {
-                let found = run(
-                    device,
-                    &words,
-                    &|r: &mut Recording, b: &[Buffer]| {
-                        Linear {
-                            span: Span { n, ..scene.span(b, 1) },
-                            w: &b[2],
-                            weight_type: stored,
-                            weight: 0,
-                            bias: NONE,
-                            x: &b[3],
-                            y: &b[4],
-                            out_row: 0,
-                            n_in: n_in as u32,
-                            n_out: n_out as u32,
-                            epilogue: Epilogue::SwiGlu,
-                        }
-                        .record(r);
-                    },
-                    Order::AsTheyCome,
-                );
+        for device in [&on.gpu, &on.cpu] {
+            let rows_of = async |n: u32| {
+                let found = run(device, &words, &|r: &mut Recording, b: &[Buffer]| {
+                    Linear {
+                        span: Span { n, ..scene.span(b, 1) },
+                        w: &b[2],
+                        weight_type: stored,
+                        weight: 0,
+                        bias: NONE,
+                        x: &b[3],
+                        y: &b[4],
+                        out_row: 0,
+                        n_in: n_in as u32,
+                        n_out: n_out as u32,
+                        epilogue: Epilogue::SwiGlu,
+                    }
+                    .record(r);
+                })
+                .await;
                 found[4][..n as usize * n_out].to_vec()
             };
-            let all = rows_of(scene.n_rows() as u32);
+            let all = rows_of(scene.n_rows() as u32).await;
             for n in 1..scene.n_rows() {
-                assert_eq!(rows_of(n as u32), all[..n * n_out], "{stored:?}, {n} rows on {device:?}");
+                assert_eq!(rows_of(n as u32).await, all[..n * n_out], "{stored:?}, {n} rows on {device:?}");
             }
         }
     }
 }
 
-#[test]
-fn attention() {
+pub async fn attention(on: &Devices) {
     let mut random = Random(4);
     // Short contexts, and ones of more than two tiles of 64 keys.
     let scenes = [Scene::small(), Scene::new(150, [62..66, 0..2, 147..150])];
@@ -184,7 +168,7 @@ fn attention() {
                 }
                 words.push(poison((scene.n_rows() + 1) * width));
                 let what = format!("{n_head} {n_kv_head} {head_dim}, {magnitude}, step {step}");
-                compare(&what, &words, Near::Share(2e-5), &|r, b| {
+                on.compare(&what, &words, Near::Share(2e-5), &|r, b| {
                     Attention {
                         span: scene.span(b, step),
                         q: &b[2],
@@ -200,14 +184,14 @@ fn attention() {
                         scale: 1.0 / (head_dim as f32).sqrt(),
                     }
                     .record(r);
-                });
+                })
+                .await;
             }
         }
     }
 }
 
-#[test]
-fn rope_cache() {
+pub async fn rope_cache(on: &Devices) {
     let scene = Scene::small();
     let mut random = Random(5);
     for (n_head, n_kv_head, head_dim) in [(1, 1, 8), (4, 2, 18), (8, 4, 56)] {
@@ -223,7 +207,7 @@ fn rope_cache() {
                     words.push(poison(3 * scene.n_slots() * kv_dim));
                 }
                 let what = format!("{n_head} {n_kv_head} {head_dim}, {rotary}, step {step}");
-                compare(&what, &words, Near::Share(1e-6), &|r, b| {
+                on.compare(&what, &words, Near::Share(1e-6), &|r, b| {
                     RopeCache {
                         span: scene.span(b, step),
                         qkv: &b[2],
@@ -240,14 +224,14 @@ fn rope_cache() {
                         rotary,
                     }
                     .record(r);
-                });
+                })
+                .await;
             }
         }
     }
 }
 
-#[test]
-fn embed() {
+pub async fn embed(on: &Devices) {
     let scene = Scene::small();
     let mut random = Random(6);
     let vocab_size = 13;
@@ -261,7 +245,7 @@ fn embed() {
                 words.push((0..scene.n_slots()).map(|_| random.below(vocab_size) as u32).collect());
                 words.push(w);
                 words.push(poison((scene.n_rows() + 1) * n));
-                compare(&format!("{stored:?}, C {n}, {learned}"), &words, Near::Equal, &|r, b| {
+                on.compare(&format!("{stored:?}, C {n}, {learned}"), &words, Near::Equal, &|r, b| {
                     Embed {
                         span: scene.span(b, 1),
                         tokens: &b[2],
@@ -273,14 +257,14 @@ fn embed() {
                         capacity: scene.capacity as u32,
                     }
                     .record(r);
-                });
+                })
+                .await;
             }
         }
     }
 }
 
-#[test]
-fn rows_to_and_from_the_cache() {
+pub async fn rows_to_and_from_the_cache(on: &Devices) {
     let scene = Scene::small();
     let mut random = Random(7);
     let (capacity, n_slots) = (scene.capacity as u32, scene.n_slots() as u32);
@@ -294,36 +278,38 @@ fn rows_to_and_from_the_cache() {
                 let mut words = scene.tables();
                 words.push(floats(&mut random, 3 * scene.n_slots() * n, 1e4));
                 words.push(poison((scene.n_rows() + 1) * n));
-                compare(&format!("load C {n}, step {step}, {plane:?}"), &words, Near::Equal, &|r, b| {
+                on.compare(&format!("load C {n}, step {step}, {plane:?}"), &words, Near::Equal, &|r, b| {
                     let (span, n) = (scene.span(b, step), n as u32);
                     LoadRows { span, x: &b[2], y: &b[3], n, plane, capacity, n_slots }.record(r);
-                });
+                })
+                .await;
             }
             let mut words = scene.tables();
             words.push(floats(&mut random, scene.n_rows() * n, 1e4));
             words.push(poison(3 * scene.n_slots() * n));
-            compare(&format!("store C {n}, step {step}"), &words, Near::Equal, &|r, b| {
+            on.compare(&format!("store C {n}, step {step}"), &words, Near::Equal, &|r, b| {
                 let (span, n) = (scene.span(b, step), n as u32);
                 StoreRows { span, x: &b[2], y: &b[3], n, plane: 1, capacity, n_slots }.record(r);
-            });
+            })
+            .await;
 
             for with_x in [true, false] {
                 let mut words = scene.tables();
                 words.push(floats(&mut random, scene.n_rows() * n, 1e3));
                 words.push(floats(&mut random, scene.n_slots() * n, 1.0));
                 words.push(floats(&mut random, scene.n_rows() * n, 1e-3));
-                compare(&format!("inject C {n}, step {step}, {with_x}"), &words, Near::Equal, &|r, b| {
+                on.compare(&format!("inject C {n}, step {step}, {with_x}"), &words, Near::Equal, &|r, b| {
                     let (span, n) = (scene.span(b, step), n as u32);
                     let x = with_x.then_some(&b[3]);
                     Inject { span, from_other: &b[2], x, z: &b[4], n, capacity }.record(r);
-                });
+                })
+                .await;
             }
         }
     }
 }
 
-#[test]
-fn sums_and_halting_values() {
+pub async fn sums_and_halting_values(on: &Devices) {
     let mut random = Random(8);
     for scene in [Scene::small(), Scene::new(150, [0..70, 3..4, 149..150])] {
         let (capacity, n_slots) = (scene.capacity as u32, scene.n_slots() as u32);
@@ -333,27 +319,28 @@ fn sums_and_halting_values() {
                 words.push(floats(&mut random, scene.n_rows() * n, 10.0));
                 words.push(poison(2 * scene.n_slots() * n));
                 words.push(floats(&mut random, scene.n_slots() * n, 100.0));
-                compare(&format!("prefix_sum C {n}, step {step}"), &words, Near::Equal, &|r, b| {
+                on.compare(&format!("prefix_sum C {n}, step {step}"), &words, Near::Equal, &|r, b| {
                     let (span, n) = (scene.span(b, step), n as u32);
                     PrefixSum { span, z: &b[2], z_h: &b[3], sum: &b[4], n, plane: 1, capacity, n_slots }
                         .record(r);
-                });
+                })
+                .await;
 
                 let mut words = scene.tables();
                 words.push(floats(&mut random, scene.n_slots() * n, 100.0));
                 words.push(floats(&mut random, 2 * n + 2, 1.0));
                 words.push(poison(2 * 3 * scene.n_slots()));
-                compare(&format!("q_head C {n}, step {step}"), &words, Near::Share(3e-6), &|r, b| {
+                on.compare(&format!("q_head C {n}, step {step}"), &words, Near::Share(3e-6), &|r, b| {
                     let (span, n) = (scene.span(b, step), n as u32);
                     QHead { span, sum: &b[2], w: &b[3], q: &b[4], n, plane: 2, capacity, n_slots }.record(r);
-                });
+                })
+                .await;
             }
         }
     }
 }
 
-#[test]
-fn movement() {
+pub async fn movement(on: &Devices) {
     let scene = Scene::small();
     let mut random = Random(9);
     for n in WIDTHS {
@@ -367,20 +354,25 @@ fn movement() {
                 let (moved_at, n_rows) = (scene.n_rows() as u32, scene.n_rows());
                 // The path is one sequence's, so the last row of one alone.
                 let only_first = |b: &[Buffer]| -> u32 { if path_at.is_some() { 3 } else { b.len() as u32 } };
-                compare(&format!("C {n}, {path_at:?}, step {step}"), &words, Near::Share(1e-6), &|r, b| {
-                    let mut span = scene.span(b, step);
-                    span.n = only_first(b).min(n_rows as u32);
-                    let n = n as u32;
-                    let (z, before, moved, path) = (&b[2], &b[3], &b[4], &b[5]);
-                    Movement { span, z, before, moved, path, n, moved_at, path_at }.record(r);
-                });
+                on.compare(
+                    &format!("C {n}, {path_at:?}, step {step}"),
+                    &words,
+                    Near::Share(1e-6),
+                    &|r, b| {
+                        let mut span = scene.span(b, step);
+                        span.n = only_first(b).min(n_rows as u32);
+                        let n = n as u32;
+                        let (z, before, moved, path) = (&b[2], &b[3], &b[4], &b[5]);
+                        Movement { span, z, before, moved, path, n, moved_at, path_at }.record(r);
+                    },
+                )
+                .await;
             }
         }
     }
 }
 
-#[test]
-fn halt() {
+pub async fn halt(on: &Devices) {
     let mut random = Random(10);
     let (n_sequences, capacity, n_planes) = (70, 5, 4);
     let n_slots = n_sequences * capacity;
@@ -407,7 +399,7 @@ fn halt() {
             mask,
             poison(4 * n_sequences),
         ];
-        compare(&format!("step {step}"), &words, Near::Equal, &|r, b| {
+        on.compare(&format!("step {step}"), &words, Near::Equal, &|r, b| {
             Halt {
                 controls: &b[0],
                 q: &b[1],
@@ -421,6 +413,7 @@ fn halt() {
                 n_planes: n_planes as u32,
             }
             .record(r);
-        });
+        })
+        .await;
     }
 }

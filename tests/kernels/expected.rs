@@ -17,10 +17,10 @@ use fathom_engine::kernels::sample::{Sample, SamplerWords, pcg3d};
 use fathom_engine::kernels::store_rows::StoreRows;
 use fathom_engine::kernels::{OUTPUT, Span};
 use fathom_engine::recording::Recording;
-use fathom_tests::Random;
 
 use super::cases::{WEIGHT_TYPES, weights};
-use super::{CPU, GPU, Order, ROWS_BEFORE, STEPS, Scene, floats, poison, run};
+use super::random::Random;
+use super::{Devices, ROWS_BEFORE, STEPS, Scene, floats, poison, run};
 
 const EPILOGUES: [Epilogue; 4] = [Epilogue::Store, Epilogue::Add, Epilogue::Gelu, Epilogue::SwiGlu];
 
@@ -51,8 +51,7 @@ const LIVE: [[bool; 8]; 3] = [
     [false, false, false, false, true, true, false, true],
 ];
 
-#[test]
-fn a_call_writes_its_live_rows_and_nothing_else() {
+pub async fn a_call_writes_its_live_rows_and_nothing_else(on: &Devices) {
     /// Output buffer, numbers a row, and the slab where rows go to slots.
     type Outputs = &'static [(usize, usize, Option<u32>)];
     /// C, kv_dim and hd.
@@ -137,8 +136,8 @@ fn a_call_writes_its_live_rows_and_nothing_else() {
             "q" => &[(7, 2, Some(1))],
             _ => &[(6, 8, None)],
         };
-        for device in [&*GPU, &*CPU] {
-            let found = run(device, &words, &record, Order::AsTheyCome);
+        for device in [&on.gpu, &on.cpu] {
+            let found = run(device, &words, &record).await;
             for (buffer, (found, before)) in found.iter().zip(&words).enumerate() {
                 let mut expected = vec![false; before.len()];
                 let places = outputs.iter().filter(|(output, ..)| *output == buffer);
@@ -162,8 +161,7 @@ fn a_call_writes_its_live_rows_and_nothing_else() {
     }
 }
 
-#[test]
-fn a_sequence_halts_when_it_should() {
+pub async fn a_sequence_halts_when_it_should(on: &Devices) {
     let control = Control { n_tokens: 2, floor: 1, cap: 4, forced: 0, bias: 0.5 };
     // Step, the depth it had halted at before, q_halt and q_continue, and what halts it.
     let expected = [
@@ -197,14 +195,14 @@ fn a_sequence_halts_when_it_should() {
             vec![0, 7, depth, 8],
             poison(8),
         ];
-        for device in [&*GPU, &*CPU] {
+        for device in [&on.gpu, &on.cpu] {
             let record = |r: &mut Recording, b: &[Buffer]| {
                 let (controls, q, out_from, mask, halted) = (&b[0], &b[1], &b[2], &b[3], &b[4]);
                 let (n_sequences, capacity, n_slots, n_planes) = (2, 3, 6, 5);
                 Halt { controls, q, out_from, mask, halted, step, n_sequences, capacity, n_slots, n_planes }
                     .record(r);
             };
-            let found = run(device, &words, &record, Order::AsTheyCome);
+            let found = run(device, &words, &record).await;
             let mut expected = words.clone();
             if let Some(by) = by {
                 expected[3][2..].copy_from_slice(&[step, 5 + step - 1]);
@@ -224,8 +222,7 @@ fn erf(x: f64) -> f64 {
 }
 
 /// Silu and gelu from far below zero to far above, where their exponentials end.
-#[test]
-fn activations_are_those_of_f64() {
+pub async fn activations_are_those_of_f64(on: &Devices) {
     let values: Vec<f32> = [1e-3, 0.1, 0.5, 1.0, 2.0, 3.5, 5.0, 8.0, 12.0, 30.0, 88.0, 100.0, 1e4]
         .iter()
         .flat_map(|&v| [v, -v])
@@ -237,11 +234,11 @@ fn activations_are_those_of_f64() {
         words.push(bits([1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]));
         words.push(bits(values.iter().flat_map(|&v| [v, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0])));
         words.push(poison(values.len()));
-        for device in [&*GPU, &*CPU] {
+        for device in [&on.gpu, &on.cpu] {
             let record = |r: &mut Recording, b: &[Buffer]| {
                 linear(scene.span(b, 1), [&b[2], &b[3], &b[4]], [8, 1], epilogue).record(r);
             };
-            let found = numbers(&run(device, &words, &record, Order::AsTheyCome)[4]);
+            let found = numbers(&run(device, &words, &record).await[4]);
             for (&v, found) in values.iter().zip(found) {
                 let v = f64::from(v);
                 let (expected, scale) = match epilogue {
@@ -257,8 +254,7 @@ fn activations_are_those_of_f64() {
 
 /// Softmax against f64, at the edges of the tiles of 64 keys; scores that are near each other and far apart. What
 /// lies beyond the row's position, and in other slabs and sequences, is a NaN: it must not be read.
-#[test]
-fn attention_is_that_of_f64_and_looks_at_nothing_else() {
+pub async fn attention_is_that_of_f64_and_looks_at_nothing_else(on: &Devices) {
     const HD: usize = 12;
     const KV: usize = 2 * HD;
     let mut random = Random(31);
@@ -291,7 +287,7 @@ fn attention_is_that_of_f64_and_looks_at_nothing_else() {
         let mut words = scene.tables();
         words.extend([bits(q.clone()), cached(&bits(k.clone())), cached(&v), poison(4 * HD)]);
         let v = numbers(&v);
-        for device in [&*GPU, &*CPU] {
+        for device in [&on.gpu, &on.cpu] {
             let record = |r: &mut Recording, b: &[Buffer]| {
                 let (capacity, n_slots) = (scene.capacity as u32, scene.n_slots() as u32);
                 let (span, q, k, v, y, plane) = (scene.span(b, 1), &b[2], &b[3], &b[4], &b[5], 1);
@@ -299,7 +295,7 @@ fn attention_is_that_of_f64_and_looks_at_nothing_else() {
                 Attention { span, q, k, v, y, plane, capacity, n_slots, n_head, n_kv_head, head_dim, scale }
                     .record(r);
             };
-            let found = numbers(&run(device, &words, &record, Order::AsTheyCome)[5]);
+            let found = numbers(&run(device, &words, &record).await[5]);
             for head in 0..4 {
                 let key = |j: usize, e: usize| j * KV + head / 2 * HD + e;
                 let score = |j: usize| -> f64 {
@@ -324,8 +320,7 @@ fn attention_is_that_of_f64_and_looks_at_nothing_else() {
 }
 
 /// Every window of the rows gives those rows the same bits, in each variant: 1 to 4 rows a workgroup.
-#[test]
-fn a_row_is_the_same_in_every_window() {
+pub async fn a_row_is_the_same_in_every_window(on: &Devices) {
     const N: usize = 72;
     let scene = Scene::new(150, [62..66, 0..2, 147..150]);
     let mut random = Random(32);
@@ -341,8 +336,8 @@ fn a_row_is_the_same_in_every_window() {
     let kv = [(); 2].map(|()| floats(&mut random, scene.n_slots() * 36, 1.0));
     let kinds = EPILOGUES.into_iter().flat_map(|e| (0..3).map(move |stored| Some((e, stored)))).chain([None]);
     for kind in kinds {
-        for device in [&*GPU, &*CPU] {
-            let rows_of = |(first, n): (usize, usize)| -> Vec<u32> {
+        for device in [&on.gpu, &on.cpu] {
+            let rows_of = async |(first, n): (usize, usize)| -> Vec<u32> {
                 let mut words = scene.tables();
                 words.extend([x[first * N..].to_vec(), y[first * N..].to_vec()]);
                 match kind {
@@ -376,20 +371,19 @@ fn a_row_is_the_same_in_every_window() {
                         .record(r),
                     }
                 };
-                run(device, &words, &record, Order::AsTheyCome)[3][..n * N].to_vec()
+                run(device, &words, &record).await[3][..n * N].to_vec()
             };
-            let all = rows_of((0, n_rows));
+            let all = rows_of((0, n_rows)).await;
             for &(first, n) in &windows {
                 let expected = &all[first * N..][..n * N];
-                assert_eq!(rows_of((first, n)), expected, "{kind:?}, rows {first}.. {n}, {device:?}");
+                assert_eq!(rows_of((first, n)).await, expected, "{kind:?}, rows {first}.. {n}, {device:?}");
             }
         }
     }
 }
 
 /// Of 4096 equal logits the draw takes token u * 4096, and all of it is whole numbers: the same bits everywhere.
-#[test]
-fn equal_logits_show_the_random_words() {
+pub async fn equal_logits_show_the_random_words(on: &Devices) {
     const N: u32 = 60;
     let samplers: Vec<SamplerWords> = (0..N)
         .map(|i| SamplerWords {
@@ -414,12 +408,12 @@ fn equal_logits_show_the_random_words() {
     ];
     let expected: Vec<u32> =
         samplers.iter().flat_map(|s| [pcg3d([s.seed_low, s.seed_high, s.counter])[0] >> 20, 0]).collect();
-    for device in [&*GPU, &*CPU] {
+    for device in [&on.gpu, &on.cpu] {
         let record = |r: &mut Recording, b: &[Buffer]| {
             let span = Span { rows: &b[0], mask: &b[1], first: 0, n: N, step: 1 };
             let (logits, has_text, seen, samplers, drawn) = (&b[2], &b[3], &b[4], &b[5], &b[6]);
             Sample { span, logits, has_text, seen, samplers, drawn, n_vocab: 4096, out_row: 0 }.record(r);
         };
-        assert_eq!(run(device, &words, &record, Order::AsTheyCome)[6], expected, "{device:?}");
+        assert_eq!(run(device, &words, &record).await[6], expected, "{device:?}");
     }
 }

@@ -1,13 +1,13 @@
 //! The sampler: the GPU against its twin, and the twin against a plain reference that sorts.
 
-use fathom_engine::Sampling;
 use fathom_engine::device::Buffer;
 use fathom_engine::kernels::sample::{Sample, SamplerWords, pcg3d};
 use fathom_engine::kernels::{OUTPUT, Span};
 use fathom_engine::recording::Recording;
-use fathom_tests::Random;
+use fathom_engine::{Device, Sampling};
 
-use super::{CPU, GPU, Near, Order, compare, floats, poison, run};
+use super::random::Random;
+use super::{Devices, Near, floats, poison, run};
 
 /// One sequence with one row, halted at depth 1.
 struct Draw {
@@ -57,8 +57,8 @@ impl Draw {
     }
 
     /// The tokens of several samplers on a device.
-    fn tokens(&self, device: &fathom_engine::Device, samplers: &[SamplerWords]) -> Vec<u32> {
-        let read = run(device, &self.words(samplers), &self.record(samplers.len()), Order::AsTheyCome);
+    async fn tokens(&self, device: &Device, samplers: &[SamplerWords]) -> Vec<u32> {
+        let read = run(device, &self.words(samplers), &self.record(samplers.len())).await;
         read[6].chunks(2).map(|drawn| drawn[0]).collect()
     }
 
@@ -137,8 +137,7 @@ fn settings() -> Vec<Sampling> {
     ]
 }
 
-#[test]
-fn greedy_is_equal_and_faulty_logits_are_told() {
+pub async fn greedy_is_equal_and_faulty_logits_are_told(on: &Devices) {
     let mut random = Random(20);
     for n_vocab in [1, 16, 257, 1000] {
         let mut draw = Draw::new(&mut random, n_vocab);
@@ -150,12 +149,12 @@ fn greedy_is_equal_and_faulty_logits_are_told() {
                 draw.logits[n_vocab - 1] = faulty;
             }
             let words = draw.words(&samplers);
-            let cpu = run(&CPU, &words, &draw.record(2), Order::AsTheyCome);
+            let cpu = run(&on.cpu, &words, &draw.record(2)).await;
             assert!(cpu[6].chunks(2).all(|drawn| (drawn[1] != 0) == faulty.is_some()), "{faulty:?}");
             if faulty.is_none() {
-                compare(&format!("V {n_vocab}"), &words, Near::Equal, &draw.record(2));
+                on.compare(&format!("V {n_vocab}"), &words, Near::Equal, &draw.record(2)).await;
             } else {
-                let gpu = run(&GPU, &words, &draw.record(2), Order::AsTheyCome);
+                let gpu = run(&on.gpu, &words, &draw.record(2)).await;
                 assert!(gpu[6].chunks(2).all(|drawn| drawn[1] != 0), "{faulty:?}");
             }
         }
@@ -164,8 +163,7 @@ fn greedy_is_equal_and_faulty_logits_are_told() {
 
 /// Over many seeds each token comes as often as the reference says, none comes that it excludes, and the GPU draws
 /// what the CPU draws, but for the few draws that fall on a boundary.
-#[test]
-fn draws_follow_the_reference() {
+pub async fn draws_follow_the_reference(on: &Devices) {
     const N: u32 = 2000;
     let mut random = Random(21);
     for n_vocab in [40, 300] {
@@ -173,7 +171,7 @@ fn draws_follow_the_reference() {
         for setting in settings() {
             let samplers: Vec<SamplerWords> =
                 (0..N).map(|i| words(Sampling { seed: 77, ..setting }, i)).collect();
-            let cpu = draw.tokens(&CPU, &samplers);
+            let cpu = draw.tokens(&on.cpu, &samplers).await;
             let reference = draw.reference(&samplers[0]);
             let mut chi_square = 0.0;
             for &(token, p) in &reference {
@@ -187,7 +185,7 @@ fn draws_follow_the_reference() {
             assert!(chi_square <= k + 8.0 * (2.0 * k).sqrt() + 1e-9, "{chi_square} of {k}, {setting:?}");
 
             let few = &samplers[..200];
-            let gpu = draw.tokens(&GPU, few);
+            let gpu = draw.tokens(&on.gpu, few).await;
             let n_different = gpu.iter().zip(&cpu).filter(|(gpu, cpu)| gpu != cpu).count();
             assert!(n_different <= 1, "V {n_vocab}, {setting:?}: {n_different} of 200 differ");
         }
@@ -195,8 +193,7 @@ fn draws_follow_the_reference() {
 }
 
 /// A draw is the token at which the running sum passes u: known words, and u as the reference computes it.
-#[test]
-fn the_random_stream_is_the_same_everywhere() {
+pub async fn the_random_stream_is_the_same_everywhere(on: &Devices) {
     // From the paper's listing, evaluated in Python.
     assert_eq!(pcg3d([0, 0, 0]), [2611992518, 2833812075, 1058359340]);
     assert_eq!(pcg3d([1, 2, 3]), [4204755366, 1223881804, 1500469937]);
@@ -213,21 +210,20 @@ fn the_random_stream_is_the_same_everywhere() {
         });
         let Some(&(expected, _)) = expected else { continue };
         if (sum - u).abs() > 1e-5 {
-            assert_eq!(draw.tokens(&CPU, &[sampler])[0], expected, "place {place}");
+            assert_eq!(draw.tokens(&on.cpu, &[sampler]).await[0], expected, "place {place}");
         }
     }
 }
 
 /// A large vocabulary, where each of the 256 segments holds several tokens.
-#[test]
-fn segments_of_a_large_vocabulary() {
+pub async fn segments_of_a_large_vocabulary(on: &Devices) {
     let mut random = Random(23);
     let mut draw = Draw::new(&mut random, 5003);
     let logits = floats(&mut random, 5003, 12.0);
     draw.logits = logits.into_iter().map(f32::from_bits).collect();
     let setting = Sampling { temperature: 1.0, top_k: 40, top_p: 0.95, ..Sampling::default() };
     let samplers: Vec<SamplerWords> = (0..100).map(|i| words(setting, i)).collect();
-    let (gpu, cpu) = (draw.tokens(&GPU, &samplers), draw.tokens(&CPU, &samplers));
+    let (gpu, cpu) = (draw.tokens(&on.gpu, &samplers).await, draw.tokens(&on.cpu, &samplers).await);
     assert!(gpu.iter().zip(&cpu).filter(|(gpu, cpu)| gpu != cpu).count() <= 1);
     let reference = draw.reference(&samplers[0]);
     assert!(cpu.iter().all(|token| reference.iter().any(|(t, _)| t == token)));

@@ -7,6 +7,8 @@
 //! 5. the TypeScript around them.
 //!
 //! It prints what is downloaded, and fails where the wasm has grown too large.
+//!
+//! `cargo run -p fathom-package -- kernels`: builds the kernels' tests for browsers in `target/browser-kernels`.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -25,18 +27,23 @@ const MOST_WASM_BYTES: usize = 1_200_000;
 
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
-    let package = root.join("wasm/package");
-    let dist = package.join("dist");
-    if dist.exists() {
-        fs::remove_dir_all(&dist).with_context(|| format!("emptying {}", dist.display()))?;
+    match env::args().nth(1).as_deref() {
+        None => package(&root),
+        Some("kernels") => {
+            let built = empty(root.join("target/browser-kernels"))?;
+            bind(&compile(&root, "fathom-browser-kernels")?, &built, "kernels")
+        }
+        Some(other) => bail!("{other}: what is to be built? Nothing for the npm package, or `kernels`"),
     }
-    fs::create_dir_all(&dist)?;
+}
 
+fn package(root: &Path) -> Result<()> {
+    let package = root.join("wasm/package");
+    let dist = empty(package.join("dist"))?;
     if !package.join("node_modules").exists() {
         run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&package))?;
     }
-    let wasm = compile(&root)?;
-    bind(&wasm, &dist)?;
+    bind(&compile(root, "fathom-wasm")?, &dist, "fathom")?;
     shrink(&package)?;
     fs::write(dist.join("gpt2.tiktoken"), Tokenizer::gpt2_file()?)?;
     for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
@@ -46,25 +53,34 @@ fn main() -> Result<()> {
     report(&dist)
 }
 
-/// The engine and its shell.
-fn compile(root: &Path) -> Result<PathBuf> {
+/// The folder, with nothing in it.
+fn empty(folder: PathBuf) -> Result<PathBuf> {
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| format!("emptying {}", folder.display()))?;
+    }
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// A crate as wasm.
+fn compile(root: &Path, name: &str) -> Result<PathBuf> {
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
-        .args(["build", "--locked", "--lib", "-p", "fathom-wasm", "--target", TARGET, "--profile", PROFILE])
+        .args(["build", "--locked", "--lib", "-p", name, "--target", TARGET, "--profile", PROFILE])
         // Every browser with WebGPU has it, and the processor's kernels are several times faster with it.
         .env("RUSTFLAGS", "-C target-feature=+simd128")
         .env("CARGO_TARGET_DIR", &target)
         .current_dir(root);
     run(&mut cargo)?;
-    Ok(target.join(TARGET).join(PROFILE).join("fathom_wasm.wasm"))
+    Ok(target.join(TARGET).join(PROFILE).join(name.replace('-', "_")).with_extension("wasm"))
 }
 
-/// `fathom.js` and `fathom_bg.wasm`.
-fn bind(wasm: &Path, dist: &Path) -> Result<()> {
+/// `NAME.js` and `NAME_bg.wasm`.
+fn bind(wasm: &Path, to: &Path, name: &str) -> Result<()> {
     let mut bindgen = Bindgen::new();
-    bindgen.input_path(wasm).web(true)?.typescript(true).out_name("fathom");
-    bindgen.generate(dist).context("wasm-bindgen")
+    bindgen.input_path(wasm).web(true)?.typescript(true).out_name(name);
+    bindgen.generate(to).context("wasm-bindgen")
 }
 
 /// Binaryen takes another tenth off, and a fifth of what the browser has to compile.

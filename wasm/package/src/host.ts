@@ -50,9 +50,7 @@ export class Host {
   }
 
   async #inspect(request: LoadRequest, call: Call): Promise<ModelInfo> {
-    await begin(request);
-    const listing = await list(request.source, fetching(request, call));
-    const config = readConfig(listing.config) as ModelConfig;
+    const { listing, config } = await look(request, call);
     const files = listing.weights.map(({ name, bytes, cached }) => ({ name, bytes, cached }));
     const misfit = await whyNotOnGpu(listing);
     return {
@@ -67,21 +65,19 @@ export class Host {
   }
 
   async #load(request: LoadRequest, call: Call): Promise<Loaded> {
-    await begin(request);
-    const listing = await list(request.source, fetching(request, call));
+    const { listing } = await look(request, call);
     if (request.device === 'webgpu') {
       const misfit = await whyNotOnGpu(listing);
       if (misfit) throw misfit;
     }
     this.#request = request;
     this.#loading = call;
-    const files = await open(listing, request, call);
+    const files = await open(listing, request, call).catch((error: unknown) => refuse(listing, error));
     try {
       await this.#put(files);
     } catch (error) {
       files.free();
-      if (FAULTY_FILE.test(codeOf(error))) await forget(listing);
-      throw error;
+      return await refuse(listing, error);
     }
     const cached = listing.weights.every((file) => file.cached);
     const isOnDisk = listing.folder === undefined ? isFileList(request.source) : cached;
@@ -185,9 +181,10 @@ export class Host {
     const files = this.#files;
     if (!files) throw new FathomError('device-lost', `${message}; the model's files were not kept, so load it again.`);
     // The old model is left to the garbage collector: others may still be waiting for it to fail.
-    this.#replacement ??= this.#put(files).finally(() => (this.#replacement = undefined));
+    this.#replacement ??= this.#put(files)
+      .then(() => this.#warn({ code: 'device-lost', message: `${message}; it was replaced, and the answer goes on.` }))
+      .finally(() => (this.#replacement = undefined));
     await this.#replacement;
-    this.#warn({ code: 'device-lost', message: `${message}; it was replaced, and the answer goes on.` });
   }
 
   #warn(warning: Warning): void {
@@ -204,8 +201,21 @@ export class Host {
   }
 }
 
-async function begin({ wasmUrl }: LoadRequest): Promise<void> {
-  await init({ module_or_path: wasmUrl ?? new URL('./fathom_bg.wasm', import.meta.url) });
+/** What a model's folder holds; its configuration is read and checked. */
+async function look(request: LoadRequest, call: Call): Promise<{ listing: Listing; config: ModelConfig }> {
+  await init({ module_or_path: request.wasmUrl ?? new URL('./fathom_bg.wasm', import.meta.url) });
+  const listing = await list(request.source, fetching(request, call));
+  try {
+    return { listing, config: readConfig(listing.config) as ModelConfig };
+  } catch (error) {
+    return await refuse(listing, error);
+  }
+}
+
+/** Passes an error on. What is faulty is not kept. */
+async function refuse(listing: Listing, error: unknown): Promise<never> {
+  if (FAULTY_FILE.test(codeOf(error))) await forget(listing);
+  throw error;
 }
 
 function fetching({ cache, stallMs }: LoadRequest, { signal }: Call) {

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** A loaded model, as the page's thread sees it. All work is the worker's. */
 import { FathomError, throwIfAborted } from './errors.js';
 import type { Link } from './link.js';
