@@ -48,9 +48,10 @@ impl ConfigView {
 pub struct DeviceView {
     kind: &'static str,
     name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
     /// The code of what stood against a GPU.
-    #[serde(rename = "whyCode")]
+    #[serde(rename = "whyCode", skip_serializing_if = "Option::is_none")]
     why_code: Option<&'static str>,
 }
 

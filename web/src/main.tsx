@@ -3,7 +3,7 @@
 import { computed, effect } from '@preact/signals';
 import { render } from 'preact';
 import { App } from './App.tsx';
-import { TEXT_EXAMPLES } from './lib/beads.ts';
+import { BEADS_EXAMPLES, TEXT_EXAMPLES } from './lib/beads.ts';
 import { play, scrubTo } from './state/cursor.ts';
 import { renderInFrames, whenDrawn } from './state/frame.ts';
 import { restoreSettings } from './state/link.ts';
@@ -28,6 +28,8 @@ effect(() => {
 async function answerFirst() {
   // A model of words, come by a link that brings no question, should not be asked to calculate.
   if (!given.has('prompt') && config.value!.vocabSize > 256) prompt.value = TEXT_EXAMPLES[0]!.prompt;
+  // A GPU that the processor plays takes seconds for a long question; a short one shows as well that it works.
+  else if (!given.has('prompt') && model.value!.device.software) prompt.value = BEADS_EXAMPLES[1]!.prompt;
   await ask(prompt.value);
   const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
   if (still || run.value?.status !== 'done') return;

@@ -94,6 +94,7 @@ export class Host {
   async #put(files: Files): Promise<void> {
     const { device } = this.#request!;
     const call = this.#loading!;
+    const supported = support();
     const model = await files.load(device, (bytesDone: number, bytesAll: number) => {
       call.tell({ progress: { phase: 'upload', bytesDone, bytesAll } });
     });
@@ -103,9 +104,9 @@ export class Host {
       call.throwIfAborted();
     }
     // The engine is not told a GPU's name; the page is.
-    const adapter = found.kind === 'webgpu' ? (await support()).adapter : undefined;
+    const adapter = found.kind === 'webgpu' ? (await supported).adapter : undefined;
     this.#model = model;
-    this.#device = { ...found, ...(adapter && { name: adapter.name }) };
+    this.#device = { ...found, ...(adapter && { name: adapter.name, software: adapter.kind === 'software' }) };
     if (whyCode) this.#warn({ code: whyCode, message: `${found.why}.` });
   }
 
@@ -203,8 +204,8 @@ export class Host {
 
 /** What a model's folder holds; its configuration is read and checked. */
 async function look(request: LoadRequest, call: Call): Promise<{ listing: Listing; config: ModelConfig }> {
-  await init({ module_or_path: request.wasmUrl ?? new URL('./fathom_bg.wasm', import.meta.url) });
-  const listing = await list(request.source, fetching(request, call));
+  const wasm = request.wasmUrl ?? new URL('./fathom_bg.wasm', import.meta.url);
+  const [listing] = await Promise.all([list(request.source, fetching(request, call)), init({ module_or_path: wasm })]);
   try {
     return { listing, config: readConfig(listing.config) as ModelConfig };
   } catch (error) {

@@ -106,7 +106,7 @@ export class Model {
     return this.#link.call<string>('detokenize', [checkedPrompt(tokens)]).result;
   }
 
-  /** Frees the device's memory and ends the worker; everything under way fails with the code `disposed`. */
+  /** Frees the device's memory and ends the worker; what is under way fails with the code `aborted` or `disposed`. */
   async dispose(): Promise<void> {
     await this.#link.call<void>('dispose', []).result.catch(() => {});
     this.#link.end(new FathomError('disposed', 'The model was disposed.'));

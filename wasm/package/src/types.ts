@@ -56,6 +56,8 @@ export interface DeviceInfo {
   name: string;
   /** Why `auto` did not take a GPU. */
   why?: string;
+  /** The GPU is software: the processor plays it, slowly. `auto` never takes one. */
+  software?: boolean;
 }
 
 /** What WebGPU offers here. */
