@@ -48,8 +48,10 @@ need_node() {
 }
 
 need_chromium() {
-  if [ -n "${CHROMIUM:-}" ] || have chromium || have chromium-browser || have google-chrome; then return; fi
-  install chromium fonts-liberation
+  if [ -n "${CHROMIUM:-}" ]; then return; fi
+  have chromium || have chromium-browser || have google-chrome || install chromium fonts-liberation
+  CHROMIUM="$(command -v chromium || command -v chromium-browser || command -v google-chrome)"
+  export CHROMIUM
 }
 
 # Exactly what a folder's package-lock.json says, unless it is there already.

@@ -57,7 +57,7 @@ pub use generate::{Batch, Done, GenerateOptions, Generator, Overflow, TokenEvent
 pub use halting::{DepthControl, HaltedBy};
 pub use model::Model;
 pub use sampler::Sampling;
-pub use self_check::{largest_buffer_bytes, open_checked, self_check};
+pub use self_check::{largest_buffer_bytes, load_checked, open_checked, self_check};
 pub use session::{Computed, Prefix, Read, Reading, Session};
 pub use tokenizer::{Decoder, Tokenizer};
 pub use trace::{CycleTrace, Level, StepTrace, TopToken, likeliest};

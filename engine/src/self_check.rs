@@ -14,7 +14,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use crate::config::Config;
 use crate::device::{Device, DeviceRequest};
 use crate::error::{Error, Result};
-use crate::files::ModelFiles;
+use crate::files::{ModelFiles, Progress};
 use crate::halting::DepthControl;
 use crate::model::Model;
 use crate::model::state::MOST_LOGITS;
@@ -39,7 +39,7 @@ pub fn largest_buffer_bytes(config: &Config, weights_bytes: u64) -> u64 {
     // With the gaps that bring each tensor to 16 bytes.
     let block = stored * (2 * c * c + 2 * kv * c + mlp) + 4 * (biases + 2 * c) + 16 * 12;
     let embedding = stored * (v * c + if config.use_rotary { 0 } else { n * c }) + 16;
-    let slabs = (config.hrm_max_steps as u64).next_power_of_two().min(config.hrm_max_steps as u64);
+    let slabs = config.hrm_max_steps as u64;
     let logits = 4 * v * MOST_LOGITS as u64;
     let hidden = 4 * n.min(512) * 4 * c;
     [block, embedding, 4 * slabs * n * c, logits, hidden].into_iter().fold(0, u64::max)
@@ -53,7 +53,8 @@ pub fn largest_buffer_bytes(config: &Config, weights_bytes: u64) -> u64 {
 pub async fn open_checked(request: &DeviceRequest, files: &ModelFiles) -> Result<Arc<Device>> {
     let config = Config::from_json(&files.config, "config.json")?;
     let weights = Weights::from_files(&files.weights)?;
-    let weights_bytes = files.weights.iter().map(WeightFile::n_bytes).sum();
+    // As they will be on the device: mixed types widen.
+    let weights_bytes = (config.n_parameters() * weights.weight_type().size_bytes()) as u64;
     let device = Device::open_for(request, largest_buffer_bytes(&config, weights_bytes)).await?;
     #[allow(clippy::arc_with_non_send_sync)] // in a browser nothing leaves its thread
     let device = Arc::new(device);
@@ -68,6 +69,28 @@ pub async fn open_checked(request: &DeviceRequest, files: &ModelFiles) -> Result
     }
 }
 
+/// Loads a model onto such a device. Where `auto` finds a GPU that fails on the way, as for lack of memory, it
+/// takes the processor.
+///
+/// # Errors
+/// Those of [`open_checked`] and [`Model::load`].
+pub async fn load_checked(
+    request: &DeviceRequest,
+    files: &ModelFiles,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Arc<Model>> {
+    let device = open_checked(request, files).await?;
+    let is_gpu = !device.is_cpu();
+    match Model::load(files, device, progress).await {
+        Err(error @ (Error::Gpu(_) | Error::GpuMemory { .. } | Error::DeviceLost(_)))
+            if is_gpu && *request == DeviceRequest::Auto =>
+        {
+            Model::load(files, Device::cpu(Some(error)), progress).await
+        }
+        loaded => loaded,
+    }
+}
+
 /// Whether a device computes what the twins compute, by a miniature of a model: a prompt, and a further token with
 /// every step seen.
 ///
@@ -77,9 +100,15 @@ pub async fn self_check(device: &Arc<Device>, config: &Config, weight_type: Weig
     let config = miniature(config);
     let file = known_weights(&config, weight_type)?;
     let weights = Weights::from_files(&[WeightFile::in_memory("the miniature", file)])?;
-    let found = observe(&config, &weights, Arc::clone(device)).await?;
+    let found = observe(&config, &weights, Arc::clone(device)).await.map_err(|error| match error {
+        Error::NonFiniteLogits { .. } | Error::NotThere(_) => Error::WrongGpu(error.to_string()),
+        other => other,
+    })?;
     #[allow(clippy::arc_with_non_send_sync)]
     let expected = observe(&config, &weights, Arc::new(Device::cpu(None))).await?;
+    if found.len() != expected.len() {
+        return Err(Error::WrongGpu("it took another number of steps".to_owned()));
+    }
     for ((what, found), (_, expected)) in found.iter().zip(&expected) {
         let largest = expected.iter().fold(0.0f32, |m, x| m.max(x.abs()));
         if found.len() != expected.len() {

@@ -123,3 +123,37 @@ test('loading can be aborted, before and on the way', async () => {
   });
   assert.deepEqual(found, ['aborted', 'aborted']);
 });
+
+test('a forward and prefixes can be aborted, and the model goes on', async () => {
+  const found = await page.evaluate(() => withModel(BEADS, { device: 'cpu' }, async (model) => {
+    const soon = () => AbortSignal.timeout(1);
+    const text = '4+7+0+6+5+9+2-8+9+5+4-4-0-2-7*9*7=';
+    const failed = await Promise.all([
+      failure(() => model.prefixes(text, { depth: 16, signal: AbortSignal.abort() })),
+      failure(() => model.forward(text, { depth: 16, signal: AbortSignal.abort() })),
+    ]);
+    // Those that come too late change nothing.
+    const late = await model.forward(PROMPT, { signal: AbortSignal.timeout(5000) });
+    const many = Array.from({ length: 20 }, () => failure(() => model.prefixes(text.slice(0, 20), { depth: 16, haltBias: Math.random(), signal: soon() })));
+    const codes = new Set((await Promise.all(many)).map(({ code }) => code));
+    return { codes: [...codes], failed: failed.map(({ code }) => code), depth: late.depth, text: textOf(await all(model.generate('7+5-3*4='))) };
+  }));
+  assert.deepEqual(found.failed, ['aborted', 'aborted']);
+  assert.ok(found.codes.includes('aborted') && found.codes.every((code) => code === 'aborted' || code === 'nothing failed'), found.codes.join());
+  assert.ok(found.depth >= 1);
+  assert.equal(found.text, '6927');
+});
+
+test('a source or an address that is none is told', async () => {
+  const codes = await page.evaluate(async () => {
+    const tries = [
+      () => fathom.load(BEADS, { wasmUrl: 'http://[' }),
+      () => fathom.load(BEADS, { stallMs: NaN }),
+      () => fathom.load('http://['),
+      () => fathom.load({ 'config.json': () => {} }),
+      () => fathom.load(BEADS, { wasmUrl: '/dist/not-there.wasm' }),
+    ];
+    return Promise.all(tries.map(async (run) => (await failure(run)).code));
+  });
+  assert.deepEqual(codes, ['option', 'option', 'bad-source', 'option', 'worker']);
+});

@@ -82,8 +82,11 @@ test('asking anew cuts a running answer short', async () => {
   await page.getByTestId('prompt').fill(LONGEST);
   await page.getByTestId('prompt').press('Enter');
   await page.getByTestId('stop').waitFor();
-  await page.getByTestId('prompt').fill('1+1=');
-  await page.getByTestId('prompt').press('Enter');
+  // Of two in a row the last one counts.
+  for (const prompt of ['2+2=', '1+1=']) {
+    await page.getByTestId('prompt').fill(prompt);
+    await page.getByTestId('prompt').press('Enter');
+  }
   await reached(page, 'ready');
   assert.equal(await answerText(), '21');
 });

@@ -139,6 +139,12 @@ describe('an address', () => {
     assert.equal(server.asked().filter((request) => request.startsWith(`GET ${WEIGHTS}`)).length, 1);
   });
 
+  test('that is none is explained, by a link too', async () => {
+    await page.goto(site.origin + FOLDER + query({ model: 'http://[' }));
+    await page.locator('[data-code=bad-source]').waitFor();
+    assert.match((await errorOn(page)).text, /not the address of a model/);
+  });
+
   test('without a model, or without a server, is explained', async () => {
     server.files = {};
     await look(server.folder);

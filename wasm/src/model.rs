@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fathom_engine::{
     Error, Generator, Model, ModelFiles, Positions, Prefixes, Progress, ShardIndex, Tokenizer, WeightFile,
-    Weights, forward, open_checked,
+    Weights, forward, load_checked,
 };
 use js_sys::{Array, Float32Array, Function, Reflect};
 use wasm_bindgen::prelude::*;
@@ -57,8 +57,7 @@ impl Files {
             if let Some(index) = &self.index {
                 index.check(&Weights::from_files(&self.files.weights)?)?;
             }
-            let device = open_checked(&request, &self.files).await?;
-            Model::load(&self.files, device, &mut |progress: Progress| {
+            load_checked(&request, &self.files, &mut |progress: Progress| {
                 // A callback's own error is no concern of the loading.
                 let _ = on_progress.call2(
                     &JsValue::UNDEFINED,

@@ -45,7 +45,7 @@ const dispose = effect(() => {
 
 const linked = given.get('model');
 restoreSettings();
-void (linked ? consider(new URL(linked, document.baseURI).href, { loadIfCached: true }) : open(SHIPPED));
+void (linked ? consider(linked, { loadIfCached: true }) : open(SHIPPED));
 void refreshStored();
 renderInFrames();
 render(<App />, document.getElementById('app')!);

@@ -40,7 +40,7 @@ impl Device {
     }
 
     /// The same for a model whose largest buffer is known: limits above WebGPU's defaults are only asked for
-    /// where it needs them. `auto` takes the CPU where the GPU has no room for such a buffer.
+    /// where it needs them. `auto` takes the CPU where the GPU cannot be opened or has no room for such a buffer.
     ///
     /// # Errors
     /// Those of [`Device::open`]; [`Error::GpuMemory`] where the adapter has no room for such a buffer.
@@ -55,9 +55,7 @@ impl Device {
         };
         match gpu {
             Ok(gpu) => Ok(Device::new(gpu.name(), Kind::Gpu(Box::new(gpu)), None)),
-            Err(error @ Error::GpuMemory { .. }) if *request == DeviceRequest::Auto => {
-                Ok(Device::cpu(Some(error)))
-            }
+            Err(error) if *request == DeviceRequest::Auto => Ok(Device::cpu(Some(error))),
             Err(error) => Err(error),
         }
     }

@@ -8,9 +8,10 @@ pub(crate) mod state;
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::device::Device;
+use crate::device::{Device, Region};
 use crate::error::Result;
 use crate::files::{ModelFiles, Progress};
+use crate::recording::Recording;
 use crate::text::visible;
 use crate::tokenizer::Tokenizer;
 use crate::weights::Weights;
@@ -67,6 +68,9 @@ impl Model {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Arc<Model>> {
         let parameters = Parameters::load(&config, weights, tokenizer.as_ref(), &device, progress).await?;
+        // Only now it is known that the device took everything: a browser tells of a lack of memory late.
+        let written = Region { buffer: &parameters.ln_f, at: 0, bytes: 16 };
+        device.run(Recording::new(), &[written]).await?;
         let name = name.to_owned();
         #[allow(clippy::arc_with_non_send_sync)] // in a browser nothing leaves its thread
         Ok(Arc::new(Model { name, config, tokenizer, device, parameters }))

@@ -40,7 +40,8 @@ fn main() -> Result<()> {
 fn package(root: &Path) -> Result<()> {
     let package = root.join("wasm/package");
     let dist = empty(package.join("dist"))?;
-    if !package.join("node_modules").exists() {
+    let modified = |name: &str| fs::metadata(package.join(name)).and_then(|about| about.modified()).ok();
+    if modified("node_modules/.package-lock.json") < modified("package-lock.json") {
         run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&package))?;
     }
     bind(&compile(root, "fathom-wasm")?, &dist, "fathom")?;

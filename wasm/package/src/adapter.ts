@@ -8,7 +8,16 @@ interface Gpu {
 interface Adapter {
   features: Iterable<string>;
   limits: Record<string, number>;
-  info: { vendor: string; architecture: string; description: string; isFallbackAdapter?: boolean };
+  /** Missing in the first browsers with WebGPU. */
+  info?: Info;
+  /** Where it stood before it moved to `info`. */
+  isFallbackAdapter?: boolean;
+}
+interface Info {
+  vendor: string;
+  architecture: string;
+  description: string;
+  isFallbackAdapter?: boolean;
 }
 
 const FEATURES = ['shader-f16', 'subgroups', 'timestamp-query'];
@@ -23,7 +32,7 @@ export async function support(): Promise<Support> {
   if (!gpu) {
     return {
       webgpu: false,
-      reason: 'This browser has no WebGPU. Chrome and Edge 113, Safari 26 and Firefox 141 or later have it.',
+      reason: 'This browser has no WebGPU. Chrome and Edge 127, Safari 26 and Firefox 141 or later have it.',
     };
   }
   // The same question as the engine asks.
@@ -34,7 +43,10 @@ export async function support(): Promise<Support> {
       reason: 'The browser has WebGPU but offers no GPU: hardware acceleration may be off, or the driver too old.',
     };
   }
-  return { webgpu: true, adapter: describe(adapter) };
+  if (!adapter.info) {
+    return { webgpu: false, reason: 'The WebGPU of this browser is too old; Chrome and Edge 127 or later have a newer one.' };
+  }
+  return { webgpu: true, adapter: describe(adapter, adapter.info) };
 }
 
 /** The largest buffer that an adapter allows. */
@@ -42,11 +54,11 @@ export function mostBufferBytes(adapter: AdapterInfo): number {
   return Math.min(...LIMITS.map((name) => adapter.limits[name] ?? 0));
 }
 
-function describe({ features, limits, info }: Adapter): AdapterInfo {
+function describe({ features, limits, isFallbackAdapter }: Adapter, info: Info): AdapterInfo {
   const all = new Set(features);
   return {
     name: info.description || [info.vendor, info.architecture].filter(Boolean).join(' ') || 'GPU',
-    kind: info.isFallbackAdapter ? 'software' : 'other',
+    kind: (info.isFallbackAdapter ?? isFallbackAdapter) ? 'software' : 'other',
     features: FEATURES.filter((name) => all.has(name)),
     limits: Object.fromEntries(LIMITS.map((name) => [name, limits[name] ?? 0])),
   };

@@ -216,7 +216,9 @@ function isFresh(stored: Stored, answer: Answer): boolean {
 
 /** Whether there is a beginning of which it is known how it goes on. */
 function canGoOn({ about, size }: Sink): boolean {
-  return about !== undefined && !about.complete && size > 0 && size < about.bytes;
+  if (about === undefined || about.complete || size === 0 || size >= about.bytes) return false;
+  // Of a file that is not marked nobody could tell whether it has changed; files of one length are common here.
+  return about.lastModified !== '' || (about.etag !== '' && !about.etag.startsWith('W/'));
 }
 
 /** Whether this is the rest of just the file whose beginning is in the sink. */

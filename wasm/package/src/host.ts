@@ -10,6 +10,9 @@ import type { Call } from './worker.js';
 /** Codes of the engine's that say that a file is faulty, not the machine. */
 const FAULTY_FILE = /^(weights|tensor|tied|shard|config|vocabulary|tokenizer|not-utf8|json|model-type)/;
 
+/** What may stand against a GPU beside that there is none that works. */
+const OTHER_REASONS = ['gpu-memory', 'wrong-gpu'];
+
 type Prompt = string | number[];
 
 export class Host {
@@ -39,7 +42,7 @@ export class Host {
       case 'generate':
         return this.#generate(args[0] as Prompt, args[1] as object, args[2] as number, call);
       case 'prefixes':
-        return this.#prefixes(args[0] as Prompt, args[1] as object);
+        return this.#prefixes(args[0] as Prompt, args[1] as object, call);
       case 'forward':
         return this.#onDevice((model) => model.forward(this.#tokens(args[0] as Prompt), args[1] as ForwardOptions));
       case 'dispose':
@@ -94,20 +97,23 @@ export class Host {
   async #put(files: Files): Promise<void> {
     const { device } = this.#request!;
     const call = this.#loading!;
-    const supported = support();
+    const supported = device === 'cpu' ? undefined : support();
     const model = await files.load(device, (bytesDone: number, bytesAll: number) => {
       call.tell({ progress: { phase: 'upload', bytesDone, bytesAll } });
     });
-    const { whyCode, ...found } = model.device() as DeviceInfo & { whyCode?: Warning['code'] };
+    const { whyCode, ...found } = model.device() as DeviceInfo & { whyCode?: string };
     if (call.signal.aborted) {
       model.free();
       call.throwIfAborted();
     }
     // The engine is not told a GPU's name; the page is.
-    const adapter = found.kind === 'webgpu' ? (await supported).adapter : undefined;
+    const adapter = found.kind === 'webgpu' ? (await supported)?.adapter : undefined;
     this.#model = model;
     this.#device = { ...found, ...(adapter && { name: adapter.name, software: adapter.kind === 'software' }) };
-    if (whyCode) this.#warn({ code: whyCode, message: `${found.why}.` });
+    if (whyCode) {
+      const code = OTHER_REASONS.includes(whyCode) ? (whyCode as Warning['code']) : 'no-gpu';
+      this.#warn({ code, message: `${found.why}.` });
+    }
   }
 
   async #generate(prompt: Prompt, options: object, ahead: number, call: Call): Promise<void> {
@@ -135,15 +141,17 @@ export class Host {
   }
 
   /** One after the other: they share a cache. */
-  #prefixes(prompt: Prompt, options: object): Promise<unknown> {
-    const read = () =>
-      this.#onDevice((model) => {
+  #prefixes(prompt: Prompt, options: object, call: Call): Promise<unknown> {
+    const read = async () => {
+      await call.turn();
+      return this.#onDevice((model) => {
         if (this.#typed?.model !== model) {
           this.#typed?.typed.free();
           this.#typed = { model, typed: model.typed() };
         }
         return this.#typed.typed.read(this.#tokens(prompt), options);
       });
+    };
     const result = this.#lastTyped.then(read);
     this.#lastTyped = result.catch(() => {});
     return result;
@@ -183,6 +191,10 @@ export class Host {
     if (!files) throw new FathomError('device-lost', `${message}; the model's files were not kept, so load it again.`);
     // The old model is left to the garbage collector: others may still be waiting for it to fail.
     this.#replacement ??= this.#put(files)
+      .catch((error: unknown) => {
+        if (codeOf(error) !== 'io') throw error;
+        throw new FathomError('device-lost', `${message}; the model's files are no longer where they were, so load it again.`);
+      })
       .then(() => this.#warn({ code: 'device-lost', message: `${message}; it was replaced, and the answer goes on.` }))
       .finally(() => (this.#replacement = undefined));
     await this.#replacement;
@@ -205,7 +217,10 @@ export class Host {
 /** What a model's folder holds; its configuration is read and checked. */
 async function look(request: LoadRequest, call: Call): Promise<{ listing: Listing; config: ModelConfig }> {
   const wasm = request.wasmUrl ?? new URL('./fathom_bg.wasm', import.meta.url);
-  const [listing] = await Promise.all([list(request.source, fetching(request, call)), init({ module_or_path: wasm })]);
+  const started = init({ module_or_path: wasm }).catch((cause: unknown) => {
+    throw new FathomError('worker', `The engine (${wasm}) cannot be loaded: ${String(cause)}.`, { cause });
+  });
+  const [listing] = await Promise.all([list(request.source, fetching(request, call)), started]);
   try {
     return { listing, config: readConfig(listing.config) as ModelConfig };
   } catch (error) {
@@ -215,7 +230,11 @@ async function look(request: LoadRequest, call: Call): Promise<{ listing: Listin
 
 /** Passes an error on. What is faulty is not kept. */
 async function refuse(listing: Listing, error: unknown): Promise<never> {
-  if (FAULTY_FILE.test(codeOf(error))) await forget(listing);
+  const code = codeOf(error);
+  // Without a tokenizer of its own it was GPT-2's that is faulty.
+  const isOurs = FAULTY_FILE.test(code) && (code !== 'tokenizer-file' || listing.tokenizer);
+  // A file that another tab is loading stays; it is checked there.
+  if (isOurs) await forget(listing).catch(() => {});
   throw error;
 }
 
@@ -243,13 +262,15 @@ async function open(listing: Listing, request: LoadRequest, call: Call): Promise
 
 async function fetchGpt2({ gpt2Url }: LoadRequest, { signal }: Call): Promise<Uint8Array> {
   const url = gpt2Url ?? new URL('./gpt2.tiktoken', import.meta.url).href;
-  const response = await fetch(url, { signal }).catch((cause: unknown) => {
-    throw new FathomError(signal.aborted ? 'aborted' : 'network', `GPT-2's vocabulary (${url}) cannot be fetched.`, { cause });
-  });
-  if (!response.ok) {
-    throw new FathomError('http', `GPT-2's vocabulary (${url}) cannot be fetched: status ${response.status}.`);
+  const what = `GPT-2's vocabulary (${url}) cannot be fetched`;
+  try {
+    const response = await fetch(url, { signal });
+    if (response.ok) return new Uint8Array(await response.arrayBuffer());
+    throw new FathomError('http', `${what}: status ${response.status}.`);
+  } catch (cause) {
+    if (cause instanceof FathomError) throw cause;
+    throw new FathomError(signal.aborted ? 'aborted' : 'network', `${what}.`, { cause });
   }
-  return new Uint8Array(await response.arrayBuffer());
 }
 
 /** Why no GPU of this browser can hold a model, before anything of it is downloaded. */
@@ -268,7 +289,10 @@ function bytesOf({ weights }: Listing): number {
 }
 
 async function bytesOfBlob(blob: Blob): Promise<Uint8Array> {
-  return new Uint8Array(await blob.arrayBuffer());
+  const buffer = await blob.arrayBuffer().catch((cause: unknown) => {
+    throw new FathomError('unreadable', 'tokenizer.json cannot be read; it may have changed since it was chosen.', { cause });
+  });
+  return new Uint8Array(buffer);
 }
 
 /** Files of the user's own disk. */

@@ -61,7 +61,14 @@ export function deleteCache(url?: string | URL): Promise<void> {
 
 function request(source: ModelSource, options: LoadOptions): LoadRequest {
   const base = globalThis.document?.baseURI ?? location.href;
-  const address = (url: string | URL | undefined) => url && new URL(url, base).href;
+  const address = (url: string | URL | undefined) => {
+    if (url !== undefined && !URL.canParse(url, base)) throw new FathomError('option', `${String(url)} is not an address.`);
+    return url && new URL(url, base).href;
+  };
+  const { stallMs } = options;
+  if (stallMs !== undefined && !(stallMs >= 0 && Number.isFinite(stallMs))) {
+    throw new FathomError('option', `stallMs must be a number of milliseconds, found ${String(stallMs)}.`);
+  }
   const device = options.device ?? 'auto';
   if (!['auto', 'webgpu', 'cpu'].includes(device)) {
     throw new FathomError('option', `The device must be 'auto', 'webgpu' or 'cpu', found ${String(device)}.`);
@@ -75,6 +82,6 @@ function request(source: ModelSource, options: LoadOptions): LoadRequest {
     keepFiles: options.keepFiles ?? true,
     wasmUrl: address(options.wasmUrl),
     gpt2Url: address(options.gpt2Url),
-    stallMs: options.stallMs,
+    stallMs,
   };
 }

@@ -12,6 +12,9 @@ interface Pending {
   onEvent: OnEvent | undefined;
 }
 
+/** How long a worker has to end what is aborted in good order. */
+const GRACE_MS = 500;
+
 export class Link {
   #worker = startWorker();
   #pending = new Map<number, Pending>();
@@ -30,14 +33,26 @@ export class Link {
   /** Calls a function of the worker's. */
   call<T>(call: string, args: unknown[], signal?: AbortSignal, onEvent?: OnEvent): { id: number; result: Promise<T> } {
     const id = ++this.#lastId;
+    let onAbort = (): void => {};
     const result = new Promise<unknown>((resolve, reject) => {
       if (this.#ended) throw this.#ended;
       throwIfAborted(signal, call);
+      onAbort = () => {
+        this.send({ id, abort: true });
+        // A worker that is in the middle of a long computation hears of it only afterwards.
+        setTimeout(() => reject(new FathomError('aborted', `${call} was aborted.`)), GRACE_MS);
+      };
       this.#pending.set(id, { resolve, reject, onEvent });
-      signal?.addEventListener('abort', () => this.send({ id, abort: true }), { once: true });
-      this.send({ id, call, args });
+      signal?.addEventListener('abort', onAbort);
+      try {
+        this.send({ id, call, args });
+      } catch (cause) {
+        this.#pending.delete(id);
+        throw new FathomError('option', `What was given cannot be sent to a worker: ${String(cause)}.`, { cause });
+      }
     });
-    return { id, result: result as Promise<T> };
+    const settled = result.finally(() => signal?.removeEventListener('abort', onAbort));
+    return { id, result: settled as Promise<T> };
   }
 
   send(request: Request): void {

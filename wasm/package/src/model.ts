@@ -5,11 +5,14 @@ import type { Link } from './link.js';
 import { checked, checkedPrompt } from './options.js';
 import type { Loaded } from './protocol.js';
 import type {
-  DepthOptions, DeviceInfo, ForwardOptions, ForwardResult, GenerateOptions, ModelConfig, PrefixInfo, TokenEvent, TokenPiece,
+  DeviceInfo, ForwardOptions, ForwardResult, GenerateOptions, ModelConfig, PrefixInfo, PrefixOptions, TokenEvent, TokenPiece,
 } from './types.js';
 
 /** Tokens that the worker may be ahead of the reader: none is computed that nobody asks for but these. */
 const AHEAD = 4;
+
+/** How long freeing in good order may take. */
+const DISPOSE_MS = 2000;
 
 /** A model, loaded in a worker of its own. */
 export class Model {
@@ -63,7 +66,8 @@ export class Model {
     });
     // Whoever reads on is told of the failure below; who has left is not.
     ended.catch(() => {});
-    signal?.addEventListener('abort', () => wake(), { once: true });
+    const onAbort = () => wake();
+    signal?.addEventListener('abort', onAbort);
     try {
       for (;;) {
         // At once, not when the worker has come to the end of its token.
@@ -79,21 +83,24 @@ export class Model {
         }
       }
     } finally {
+      signal?.removeEventListener('abort', onAbort);
       if (!over) this.#link.send({ id, abort: true });
     }
   }
 
   /** One uncached forward: depth, halting values, logits. */
   async forward(prompt: string | number[], options: ForwardOptions = {}): Promise<ForwardResult> {
-    return this.#link.call<ForwardResult>('forward', [checkedPrompt(prompt), checked(options)]).result;
+    const { signal, ...rest } = options;
+    return this.#link.call<ForwardResult>('forward', [checkedPrompt(prompt), checked(rest)], signal).result;
   }
 
   /**
    * What each prefix of a text comes to by itself, a place for each token. Made for typing: what begins like the call
    * before is not computed again.
    */
-  async prefixes(prompt: string | number[], options: DepthOptions = {}): Promise<PrefixInfo[]> {
-    return this.#link.call<PrefixInfo[]>('prefixes', [checkedPrompt(prompt), checked(options)]).result;
+  async prefixes(prompt: string | number[], options: PrefixOptions = {}): Promise<PrefixInfo[]> {
+    const { signal, ...rest } = options;
+    return this.#link.call<PrefixInfo[]>('prefixes', [checkedPrompt(prompt), checked(rest)], signal).result;
   }
 
   /** The tokens of a text. */
@@ -108,7 +115,9 @@ export class Model {
 
   /** Frees the device's memory and ends the worker; what is under way fails with the code `aborted` or `disposed`. */
   async dispose(): Promise<void> {
-    await this.#link.call<void>('dispose', []).result.catch(() => {});
+    // Ending the worker frees everything too; a worker that is stuck is not waited for.
+    const freed = this.#link.call<void>('dispose', []).result.catch(() => {});
+    await Promise.race([freed, new Promise((resolve) => setTimeout(resolve, DISPOSE_MS))]);
     this.#link.end(new FathomError('disposed', 'The model was disposed.'));
   }
 

@@ -200,7 +200,7 @@ export class Sink {
       try {
         for (let at = 0; at < held; at += FOLD_BYTES) {
           const piece = new Uint8Array(Math.min(FOLD_BYTES, held - at));
-          disk.data.read(piece, { at });
+          if (disk.data.read(piece, { at }) < piece.byteLength) throw new Error('The file cannot be read back.');
           this.#memory.add(piece);
         }
         this.size = held;
@@ -279,8 +279,12 @@ async function isModelWhole(files: Stored[]): Promise<boolean> {
   if (!present.every(isWhole)) return false;
   const names = new Set<unknown>(present.map((file) => file.about.name));
   const index = present.find((file) => file.about.name === 'model.safetensors.index.json');
-  const weights = index ? Object.values(JSON.parse(await index.data.text()).weight_map) : ['model.safetensors'];
-  return weights.every((name) => names.has(name));
+  try {
+    const weights = index ? Object.values(JSON.parse(await index.data.text()).weight_map) : ['model.safetensors'];
+    return weights.every((name) => names.has(name));
+  } catch {
+    return false; // an index that is none
+  }
 }
 
 async function read(folder: FileSystemDirectoryHandle): Promise<Stored> {

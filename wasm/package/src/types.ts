@@ -217,7 +217,12 @@ export interface PrefixInfo {
   nextText: string;
 }
 
+export interface PrefixOptions extends DepthOptions {
+  signal?: AbortSignal;
+}
+
 export interface ForwardOptions extends DepthOptions {
+  signal?: AbortSignal;
   /** Logits of all positions, each read at the depth of the whole text, not only of the last one. */
   allPositions?: boolean;
 }

@@ -39,13 +39,18 @@ export class Call {
 
   /** Waits until the page wants a token. */
   async token(): Promise<void> {
-    // Messages come in between tasks only, and the processor computes without a pause.
-    await nextTask();
+    await this.turn();
     while (this.#credit === 0 && !this.signal.aborted) {
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
     this.throwIfAborted();
     this.#credit -= 1;
+  }
+
+  /** Lets messages in, as they come between tasks only, and the processor computes without a pause. */
+  async turn(): Promise<void> {
+    await nextTask();
+    this.throwIfAborted();
   }
 
   throwIfAborted(): void {
@@ -80,7 +85,8 @@ async function answer({ id, call: name, args }: Extract<Request, { call: string 
 /** An error as it can be sent. The engine's are plain objects with a code. */
 function told(error: unknown): { code: string; message: string } {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
-  if (typeof code === 'string' && typeof message === 'string') return { code, message };
+  // The engine's word for a file that cannot be read is that of programs with a disk.
+  if (typeof code === 'string' && typeof message === 'string') return { code: code === 'io' ? 'unreadable' : code, message };
   return { code: 'internal', message: `A mistake in the engine, please report it: ${String(message ?? error)}` };
 }
 

@@ -26,7 +26,8 @@ function download(now: Run) {
   link.href = URL.createObjectURL(new Blob([traceOf(now)], { type: 'application/json' }));
   link.download = 'fathom-trace.json';
   link.click();
-  URL.revokeObjectURL(link.href);
+  // Some browsers start to read only after this task.
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
 export function Share() {

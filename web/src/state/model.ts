@@ -58,7 +58,7 @@ export async function consider(source: ModelSource, { loadIfCached = false } = {
     const info = await inspect(source, { device: backend, signal });
     offer.value = { source, info };
   });
-  if (loadIfCached && offer.value?.info.cached) await open(source);
+  if (loadIfCached && offer.value?.source === source && offer.value.info.cached) await open(source);
 }
 
 export async function open(source: ModelSource): Promise<void> {
@@ -77,6 +77,7 @@ export async function open(source: ModelSource): Promise<void> {
         inTurn(show);
       },
     });
+    if (signal.aborted) return next.dispose();
     // The old model goes only now, so that a failed download leaves something to ask.
     const old = loaded.value?.model;
     loaded.value = { model: next, source };

@@ -50,6 +50,7 @@ const MAX_TOKENS = 128;
 let controller = new AbortController();
 let finished: Promise<void> = Promise.resolve();
 let answeredBefore = false;
+let asks = 0;
 
 export async function stop(): Promise<void> {
   controller.abort();
@@ -58,7 +59,10 @@ export async function stop(): Promise<void> {
 
 /** Asks the model; what it was saying before is cut short. */
 export async function ask(prompt: string): Promise<void> {
+  // Of several that are asked while an answer is being stopped, the last one counts.
+  const mine = ++asks;
   await stop();
+  if (mine !== asks) return;
   if (!model.value || prompt === '' || !valid.value) return;
   trouble.value = undefined;
   performance.clearMeasures('fathom:frame');
@@ -103,7 +107,7 @@ async function answer(prompt: string, signal: AbortSignal): Promise<void> {
       signal,
       onStep: (step, place) => {
         // The worker learns only after its step that it was stopped.
-        if (!signal.aborted) put({ place, steps: [...(now.thoughts[place]?.steps ?? []), step] });
+        if (!signal.aborted) put({ place, steps: step.step === 1 ? [step] : [...(now.thoughts[place]?.steps ?? []), step] });
       },
     });
     for await (const event of events) {
@@ -111,7 +115,7 @@ async function answer(prompt: string, signal: AbortSignal): Promise<void> {
     }
     await pieces;
     // An iterator may also end quietly when it is aborted.
-    change({ status: signal.aborted ? 'stopped' : 'done' });
+    change({ status: signal.aborted ? 'stopped' : 'done', device: asked.device });
     markFirstAnswer();
   } catch (error) {
     change({ status: isAbort(error) ? 'stopped' : 'failed' });
