@@ -4,7 +4,7 @@ import { FathomError } from './errors.js';
 import init, { Files, largestBufferBytes, needsGpt2, readConfig, type LoadedModel, type Typed } from './fathom.js';
 import { forget, list, type Listing } from './files.js';
 import type { Loaded, LoadRequest } from './protocol.js';
-import type { DeviceInfo, ForwardOptions, ModelConfig, ModelInfo, TokenEvent, Warning } from './types.js';
+import type { DeviceInfo, ForwardOptions, ModelConfig, ModelInfo, Support, TokenEvent, Warning } from './types.js';
 import type { Call } from './worker.js';
 
 /** Codes of the engine's that say that a file is faulty, not the machine. */
@@ -55,7 +55,7 @@ export class Host {
   async #inspect(request: LoadRequest, call: Call): Promise<ModelInfo> {
     const { listing, config } = await look(request, call);
     const files = listing.weights.map(({ name, bytes, cached }) => ({ name, bytes, cached }));
-    const misfit = await whyNotOnGpu(listing);
+    const misfit = whyNotOnGpu(listing, await support());
     return {
       name: listing.name,
       config,
@@ -68,9 +68,11 @@ export class Host {
   }
 
   async #load(request: LoadRequest, call: Call): Promise<Loaded> {
+    // The browser takes its time to start a GPU: meanwhile there are files to be looked at.
+    const supported = request.device === 'webgpu' ? support() : undefined;
     const { listing } = await look(request, call);
-    if (request.device === 'webgpu') {
-      const misfit = await whyNotOnGpu(listing);
+    if (supported) {
+      const misfit = whyNotOnGpu(listing, await supported);
       if (misfit) throw misfit;
     }
     this.#request = request;
@@ -274,8 +276,7 @@ async function fetchGpt2({ gpt2Url }: LoadRequest, { signal }: Call): Promise<Ui
 }
 
 /** Why no GPU of this browser can hold a model, before anything of it is downloaded. */
-async function whyNotOnGpu(listing: Listing): Promise<FathomError | undefined> {
-  const { adapter, reason } = await support();
+function whyNotOnGpu(listing: Listing, { adapter, reason }: Support): FathomError | undefined {
   if (!adapter) return new FathomError('no-adapter', reason ?? 'There is no GPU.');
   const needed = largestBufferBytes(listing.config, bytesOf(listing));
   const most = mostBufferBytes(adapter);

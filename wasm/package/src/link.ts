@@ -37,12 +37,16 @@ export class Link {
     const result = new Promise<unknown>((resolve, reject) => {
       if (this.#ended) throw this.#ended;
       throwIfAborted(signal, call);
+      const pending: Pending = { resolve, reject, onEvent };
       onAbort = () => {
         this.send({ id, abort: true });
-        // A worker that is in the middle of a long computation hears of it only afterwards.
-        setTimeout(() => reject(new FathomError('aborted', `${call} was aborted.`)), GRACE_MS);
+        // What is aborted is never fulfilled, also where the answer was on its way already. And a worker that is in the
+        // middle of a long computation, which hears of it only afterwards, is not waited for.
+        const fail = () => reject(new FathomError('aborted', `${call} was aborted.`));
+        pending.resolve = fail;
+        setTimeout(fail, GRACE_MS);
       };
-      this.#pending.set(id, { resolve, reject, onEvent });
+      this.#pending.set(id, pending);
       signal?.addEventListener('abort', onAbort);
       try {
         this.send({ id, call, args });
