@@ -156,22 +156,23 @@ fn known_weights(config: &Config, weight_type: WeightType) -> Result<Vec<u8>> {
         let is_matrix = shape.len() > 1;
         let scale = if is_matrix { 1.5 / (shape[1] as f32).sqrt() } else { 0.5 };
         let centre = if name.contains("ln_") { 1.0 } else { 0.0 };
+        let stored = if is_matrix { weight_type } else { WeightType::F32 };
         let mut bytes = vec![];
         for _ in 0..shape.iter().product::<usize>() {
             word = word.wrapping_add(GOLDEN);
             // The upper bits of a square are less regular than the sequence itself.
             let square = (u64::from(word) * u64::from(word)) >> 16;
             let number = centre + scale * (square as u32 as f32 / (1u64 << 31) as f32 - 1.0);
-            match weight_type {
-                WeightType::F16 if is_matrix => bytes.extend(f16::from_f32(number).to_le_bytes()),
-                WeightType::Bf16 if is_matrix => bytes.extend(bf16::from_f32(number).to_le_bytes()),
-                _ => bytes.extend(number.to_le_bytes()),
+            match stored {
+                WeightType::F32 => bytes.extend(number.to_le_bytes()),
+                WeightType::F16 => bytes.extend(f16::from_f32(number).to_le_bytes()),
+                WeightType::Bf16 => bytes.extend(bf16::from_f32(number).to_le_bytes()),
             }
         }
-        let dtype = match weight_type {
-            WeightType::F16 if is_matrix => Dtype::F16,
-            WeightType::Bf16 if is_matrix => Dtype::BF16,
-            _ => Dtype::F32,
+        let dtype = match stored {
+            WeightType::F32 => Dtype::F32,
+            WeightType::F16 => Dtype::F16,
+            WeightType::Bf16 => Dtype::BF16,
         };
         drawn.push((name, dtype, shape, bytes));
     }

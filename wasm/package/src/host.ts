@@ -69,17 +69,17 @@ export class Host {
 
   async #load(request: LoadRequest, call: Call): Promise<Loaded> {
     // The browser takes its time to start a GPU: meanwhile there are files to be looked at.
-    const supported = request.device === 'webgpu' ? support() : undefined;
+    const supported = request.device === 'cpu' ? undefined : support();
     const { listing } = await look(request, call);
-    if (supported) {
-      const misfit = whyNotOnGpu(listing, await supported);
+    if (request.device === 'webgpu') {
+      const misfit = whyNotOnGpu(listing, (await supported)!);
       if (misfit) throw misfit;
     }
     this.#request = request;
     this.#loading = call;
     const files = await open(listing, request, call).catch((error: unknown) => refuse(listing, error));
     try {
-      await this.#put(files);
+      await this.#put(files, supported);
     } catch (error) {
       files.free();
       return await refuse(listing, error);
@@ -96,11 +96,9 @@ export class Host {
   }
 
   /** Puts the model on a device. */
-  async #put(files: Files): Promise<void> {
-    const { device } = this.#request!;
+  async #put(files: Files, supported: Promise<Support> | undefined): Promise<void> {
     const call = this.#loading!;
-    const supported = device === 'cpu' ? undefined : support();
-    const model = await files.load(device, (bytesDone: number, bytesAll: number) => {
+    const model = await files.load(this.#request!.device, (bytesDone: number, bytesAll: number) => {
       call.tell({ progress: { phase: 'upload', bytesDone, bytesAll } });
     });
     const { whyCode, ...found } = model.device() as DeviceInfo & { whyCode?: string };
@@ -192,7 +190,7 @@ export class Host {
     const files = this.#files;
     if (!files) throw new FathomError('device-lost', `${message}; the model's files were not kept, so load it again.`);
     // The old model is left to the garbage collector: others may still be waiting for it to fail.
-    this.#replacement ??= this.#put(files)
+    this.#replacement ??= this.#put(files, support())
       .catch((error: unknown) => {
         if (codeOf(error) !== 'io') throw error;
         throw new FathomError('device-lost', `${message}; the model's files are no longer where they were, so load it again.`);

@@ -4,7 +4,7 @@ import { signal } from '@preact/signals';
 import type { TokenEvent } from 'fathom-engine';
 import { inTurn } from './frame.ts';
 import { config, isShipped, model } from './model.ts';
-import { stop } from './run.ts';
+import { MAX_TOKENS, stop } from './run.ts';
 import { depthOptions, samplingOptions } from './settings.ts';
 import { report } from './trouble.ts';
 
@@ -23,8 +23,6 @@ export interface Side {
 export const depths = [signal<Depth>(1), signal<Depth>('own')] as const;
 export const sides = signal<Side[]>([]);
 export const comparing = signal(false);
-
-const MAX_TOKENS = 128;
 
 let controller = new AbortController();
 

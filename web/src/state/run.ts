@@ -45,7 +45,8 @@ export const speed = computed(() => {
   };
 });
 
-const MAX_TOKENS = 128;
+/** Of one answer. */
+export const MAX_TOKENS = 128;
 
 let controller = new AbortController();
 let finished: Promise<void> = Promise.resolve();
