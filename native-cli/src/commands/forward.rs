@@ -4,13 +4,35 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use clap::Args;
 use fathom_engine::{Forward, Model, Positions, TopToken, likeliest};
 use serde::Serialize;
 
-use crate::cli::{Common, ForwardArgs};
-use crate::loading::{self, Source};
+use crate::args::{DepthArgs, ModelArgs, TokenList};
+use crate::cli::Common;
+use crate::loading;
 use crate::output;
 use crate::paint::Paint;
+
+/// `fathom forward`.
+#[derive(Debug, Args)]
+pub struct ForwardArgs {
+    /// The prompt as token ids: 1,2,3
+    #[arg(long, value_name = "IDS", value_parser = TokenList::parse)]
+    pub tokens: TokenList,
+    /// Which model.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// One JSON object with the logits
+    #[arg(long)]
+    pub json: bool,
+    /// The logits of every position, not of the last one only
+    #[arg(long, requires = "json")]
+    pub all: bool,
+    /// How long to think.
+    #[command(flatten)]
+    pub depth: DepthArgs,
+}
 
 /// How many of the likeliest tokens people are shown.
 const N_SHOWN: usize = 5;
@@ -38,7 +60,7 @@ enum Logits<'a> {
 pub fn forward(common: &Common, args: ForwardArgs) -> anyhow::Result<ExitCode> {
     let depth = args.depth.resolve()?;
     let paint = Paint::resolve(common.color, output::stdout_is_terminal());
-    let model = loading::open_model(&Source::resolve(args.model), common)?;
+    let model = loading::open_model(&args.model.source(), common)?;
     let tokens = &args.tokens.0;
     let positions = if args.all { Positions::All } else { Positions::Last };
     let forward = pollster::block_on(fathom_engine::forward(&model, tokens, &depth, positions))?;

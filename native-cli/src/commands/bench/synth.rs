@@ -6,7 +6,7 @@ use anyhow::Context;
 use fathom_engine::{Config, ModelFiles, WeightFile};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
-use crate::cli::Form;
+use super::Form;
 
 /// The released CosmicFish-HRM.
 const COSMICFISH_HRM: &str = r#"{

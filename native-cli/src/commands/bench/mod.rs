@@ -3,21 +3,67 @@
 //! A measurement reads the context less N tokens, makes one token that is not counted (it carries the
 //! reading and warms up), and times the next N one by one; so the last one is made at the full context.
 
+mod synth;
+
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+use clap::{Args, ValueEnum};
 use fathom_engine::{
     DepthControl, DeviceRequest, GenerateOptions, Generator, Model, ModelFiles, Overflow, Sampling,
 };
 use serde::Serialize;
 
-use crate::cli::{BenchArgs, Common, Form, TableFormat};
+use crate::args::{TableFormat, at_least_one};
+use crate::cli::Common;
 use crate::failure::usage;
 use crate::loading::{self, LoadBar, Source};
 use crate::output::{self, json_line, thousandths};
-use crate::synth::{self, Random};
+
+use self::synth::Random;
+
+/// `fathom bench`. `--device` may name several, separated by commas.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Contexts to time at, in tokens
+    #[arg(short = 'p', long = "n-prompt", value_name = "CONTEXTS", value_delimiter = ',', default_value = "128",
+        value_parser = at_least_one, allow_negative_numbers = true)]
+    pub contexts: Vec<u32>,
+    /// Tokens to time at each
+    #[arg(short, long = "n-gen", value_name = "N", default_value_t = 16,
+        value_parser = at_least_one, allow_negative_numbers = true)]
+    pub n_tokens: u32,
+    /// Depths to force [default: 1,4,16, as far as the model thinks that deep]
+    #[arg(long, value_name = "DEPTHS", value_delimiter = ',', value_parser = at_least_one,
+        allow_negative_numbers = true)]
+    pub depth: Vec<u32>,
+    /// Time a model of this form with random weights [default: cosmicfish-hrm]
+    #[arg(long, value_name = "FORM", value_enum, conflicts_with = "model")]
+    pub synth: Option<Form>,
+    /// Time the model in this folder
+    #[arg(short, long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// Repetitions, each from an empty cache
+    #[arg(short, long, value_name = "REPS", default_value_t = 3,
+        value_parser = at_least_one, allow_negative_numbers = true)]
+    pub repetitions: u32,
+    /// How to print the results
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = TableFormat::Md)]
+    pub output: TableFormat,
+    /// Seed of the random weights and of the context
+    #[arg(short, long, value_name = "SEED", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// `--synth`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// The size that CosmicFish-HRM is released in: 82.8 M parameters, 16 steps
+    CosmicfishHrm,
+}
 
 /// What is timed where no depths are asked for.
 const DEPTHS: [u32; 3] = [1, 4, 16];

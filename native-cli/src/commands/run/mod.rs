@@ -1,5 +1,8 @@
 //! `fathom run`: a prompt, and the answer as it comes.
 
+mod answer;
+mod prefixes;
+
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File};
 use std::hash::BuildHasher;
@@ -9,17 +12,64 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
+use clap::Args;
 use fathom_engine::{DepthControl, GenerateOptions, Generator, Model, StepTrace, TokenEvent};
 use serde::Serialize;
 
-use crate::answer::{Answer, Style, Tally};
-use crate::cli::{Common, RunArgs};
+use crate::args::{DepthArgs, ModelArgs, OverflowChoice, SamplingArgs, TokenList, at_least_one};
+use crate::cli::Common;
 use crate::failure::{INTERRUPTED, usage};
 use crate::interrupt::Graceful;
 use crate::loading::{self, Source};
 use crate::output::{self, thousandths};
 use crate::paint::Paint;
-use crate::prefixes;
+
+use self::answer::{Answer, Style, Tally};
+
+/// `fathom run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The prompt; without it, -f or --tokens, standard input is read
+    pub prompt: Option<String>,
+    /// Read the prompt from a file
+    #[arg(short, long, value_name = "FILE", conflicts_with = "prompt")]
+    pub file: Option<PathBuf>,
+    /// The prompt as token ids: 1,2,3
+    #[arg(long, value_name = "IDS", value_parser = TokenList::parse, conflicts_with_all = ["prompt", "file"])]
+    pub tokens: Option<TokenList>,
+    /// Which model.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Tokens to make at the most
+    #[arg(short, long = "n-predict", alias = "predict", value_name = "N", default_value_t = 256,
+        value_parser = at_least_one, allow_negative_numbers = true)]
+    pub n_tokens: u32,
+    /// What to do when the model's window is full
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = OverflowChoice::Recompute)]
+    pub overflow: OverflowChoice,
+    /// End before this text; may be given several times
+    #[arg(long, value_name = "STRING", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub stop: Vec<String>,
+    /// Go on behind the end token
+    #[arg(long)]
+    pub ignore_eos: bool,
+    /// One JSON object a token, and a closing one
+    #[arg(long)]
+    pub json: bool,
+    /// Write every reasoning step of every token to a file, one JSON object a token
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    /// Make no answer: show the next token and the depth after every prefix of the prompt
+    #[arg(long, conflicts_with_all = ["n_tokens", "overflow", "stop", "ignore_eos", "trace",
+        "temp", "top_k", "top_p", "min_p", "repeat_penalty", "seed"])]
+    pub prefixes: bool,
+    /// How to choose tokens.
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+    /// How long to think.
+    #[command(flatten)]
+    pub depth: DepthArgs,
+}
 
 /// What to do, with nothing left to look up.
 struct Request {
@@ -78,7 +128,7 @@ impl Request {
         };
         Ok(Request {
             prompt: Prompt::resolve(args.prompt, args.file, args.tokens.map(|list| list.0))?,
-            source: Source::resolve(args.model),
+            source: args.model.source(),
             paint: Paint::resolve(common.color, output::stdout_is_terminal()),
             json: args.json,
             quiet: common.quiet,

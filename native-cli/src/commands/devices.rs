@@ -3,13 +3,22 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use clap::Args;
 use fathom_engine::{AdapterInfo, Device};
 use serde::Serialize;
 
-use crate::cli::{Common, DevicesArgs};
+use crate::cli::Common;
 use crate::loading;
 use crate::output;
 use crate::paint::Paint;
+
+/// `fathom devices`.
+#[derive(Debug, Args)]
+pub struct DevicesArgs {
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
+}
 
 #[derive(Serialize)]
 struct Devices {

@@ -1,0 +1,184 @@
+//! Groups of flags that several commands share, and how values are read.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use fathom_engine::{DepthControl, Overflow, Sampling};
+
+use crate::failure::usage;
+use crate::loading::Source;
+
+/// Which model.
+#[derive(Clone, Debug, Args)]
+pub struct ModelArgs {
+    /// Folder with config.json and model.safetensors [default: the built-in model]
+    #[arg(short, long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+}
+
+impl ModelArgs {
+    /// Where it comes from.
+    pub fn source(self) -> Source {
+        Source::resolve(self.model)
+    }
+}
+
+/// How to choose tokens, under llama-cli's names.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Sampling")]
+pub struct SamplingArgs {
+    /// Temperature; 0 always takes the likeliest token
+    #[arg(long, value_name = "T", default_value_t = 0.0, value_parser = finite, allow_negative_numbers = true)]
+    pub temp: f32,
+    /// Draw from the K likeliest tokens only; 0: from all
+    #[arg(long, value_name = "K", default_value_t = 0, value_parser = whole, allow_negative_numbers = true)]
+    pub top_k: u32,
+    /// Draw from the likeliest tokens that hold this share of the probability; 1: from all
+    #[arg(long, value_name = "P", default_value_t = 1.0, value_parser = finite, allow_negative_numbers = true)]
+    pub top_p: f32,
+    /// Draw from tokens with at least this share of the likeliest one's probability; 0: from all
+    #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = finite, allow_negative_numbers = true)]
+    pub min_p: f32,
+    /// Make tokens of the context less likely; 1: as likely as they are
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = finite, allow_negative_numbers = true)]
+    pub repeat_penalty: f32,
+    /// Seed of the draws [default: another one each time, told in the summary]
+    #[arg(short, long, value_name = "SEED")]
+    pub seed: Option<u64>,
+}
+
+impl SamplingArgs {
+    /// With this seed where none was given.
+    pub fn resolve(&self, other_seed: u64) -> Sampling {
+        Sampling {
+            temperature: self.temp,
+            repeat_penalty: self.repeat_penalty,
+            top_k: self.top_k,
+            top_p: self.top_p,
+            min_p: self.min_p,
+            seed: self.seed.unwrap_or(other_seed),
+        }
+    }
+}
+
+/// How long to think.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Thinking")]
+pub struct DepthArgs {
+    /// Think at most N steps a token
+    #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
+    pub max_depth: Option<u32>,
+    /// Think at least N steps a token
+    #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
+    pub min_depth: Option<u32>,
+    /// Think exactly N steps a token
+    #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true,
+        conflicts_with_all = ["max_depth", "min_depth", "halt_bias"])]
+    pub depth: Option<u32>,
+    /// Stop thinking when q_halt + X > q_continue: a higher X thinks less [default: the model's own]
+    #[arg(long, value_name = "X", value_parser = finite, allow_negative_numbers = true)]
+    pub halt_bias: Option<f32>,
+}
+
+impl DepthArgs {
+    /// Checked against each other; the engine checks them against the model.
+    pub fn resolve(&self) -> anyhow::Result<DepthControl> {
+        if let (Some(floor), Some(cap)) = (self.min_depth, self.max_depth)
+            && floor > cap
+        {
+            return Err(usage(format!("--min-depth {floor} is above --max-depth {cap}")));
+        }
+        Ok(DepthControl {
+            cap: self.max_depth,
+            floor: self.min_depth,
+            forced: self.depth,
+            halt_bias: self.halt_bias,
+        })
+    }
+}
+
+/// `--overflow`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OverflowChoice {
+    /// Drop the oldest token each time and recompute the whole window, as the authors do
+    Recompute,
+    /// Drop the older half of the window and go on
+    Slide,
+    /// End
+    Stop,
+}
+
+impl From<OverflowChoice> for Overflow {
+    fn from(choice: OverflowChoice) -> Overflow {
+        match choice {
+            OverflowChoice::Recompute => Overflow::Recompute,
+            OverflowChoice::Slide => Overflow::Slide,
+            OverflowChoice::Stop => Overflow::Stop,
+        }
+    }
+}
+
+/// `-o`: how a table is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    /// A table for people, in Markdown
+    Md,
+    /// Comma-separated values with a header
+    Csv,
+    /// One JSON array
+    Json,
+}
+
+/// Token ids separated by commas or spaces; at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenList(pub Vec<u32>);
+
+impl TokenList {
+    /// For clap.
+    ///
+    /// # Errors
+    /// A sentence that names the word that is none.
+    pub fn parse(text: &str) -> Result<TokenList, String> {
+        let words = text.split([',', ' ']).filter(|word| !word.is_empty());
+        let ids = words.map(|word| word.parse().map_err(|_| format!("`{word}` is not a token id")));
+        match ids.collect::<Result<Vec<u32>, String>>()? {
+            ids if ids.is_empty() => Err("expected token ids such as 3,81,22".to_owned()),
+            ids => Ok(TokenList(ids)),
+        }
+    }
+}
+
+/// From 1 on.
+pub fn at_least_one(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(value) if value > 0 => Ok(value),
+        _ => Err("expected a whole number from 1 on".to_owned()),
+    }
+}
+
+/// From 0 on.
+pub fn whole(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "expected a whole number from 0 on".to_owned())
+}
+
+/// Not infinite, and not NaN.
+pub fn finite(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(value) if value.is_finite() => Ok(value),
+        _ => Err("expected a number".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn token_lists() {
+        assert_eq!(TokenList::parse("3,81, 22"), Ok(TokenList(vec![3, 81, 22])));
+        assert_eq!(TokenList::parse("3,x"), Err("`x` is not a token id".to_owned()));
+        assert!(TokenList::parse(",").is_err());
+        assert!(TokenList::parse("-1").is_err());
+        assert!(TokenList::parse("4294967296").is_err());
+    }
+}

@@ -1,0 +1,40 @@
+//! `fathom`: runs models that decide for themselves how long to think.
+//!
+//! The command line becomes plain data (`cli`, `args`), each subcommand has one file or folder in `commands`,
+//! and what they share (models, colour, Ctrl-C, exit codes) stands beside them. Everything that computes is in
+//! the engine.
+
+mod args;
+mod beads;
+mod cli;
+mod commands;
+mod failure;
+mod interrupt;
+mod loading;
+mod output;
+mod paint;
+
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command};
+use crate::commands::{bench, devices, forward, run, show};
+
+/// The whole program, from its arguments to its exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::read() {
+        Ok(cli) => cli,
+        Err(error) => return failure::report_parsing(&error),
+    };
+    carry_out(cli).unwrap_or_else(|error| failure::report(&error))
+}
+
+fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
+    interrupt::install()?;
+    match cli.command {
+        None => show::show(&cli.common),
+        Some(Command::Run(args)) => run::run(&cli.common, *args),
+        Some(Command::Forward(args)) => forward::forward(&cli.common, args),
+        Some(Command::Devices(args)) => devices::devices(&cli.common, args),
+        Some(Command::Bench(args)) => bench::bench(&cli.common, args),
+    }
+}
