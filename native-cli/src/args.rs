@@ -1,5 +1,7 @@
 //! Groups of flags that several commands share, and how values are read.
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -23,42 +25,47 @@ impl ModelArgs {
     }
 }
 
-/// How to choose tokens, under llama-cli's names.
+/// How to choose tokens, under llama-cli's names. What is not said is the command's own choice.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sampling")]
 pub struct SamplingArgs {
     /// Temperature; 0 always takes the likeliest token
-    #[arg(long, value_name = "T", default_value_t = 0.0, value_parser = finite, allow_negative_numbers = true)]
-    pub temp: f32,
+    #[arg(long, value_name = "T", value_parser = finite, allow_negative_numbers = true)]
+    pub temp: Option<f32>,
     /// Draw from the K likeliest tokens only; 0: from all
-    #[arg(long, value_name = "K", default_value_t = 0, value_parser = whole, allow_negative_numbers = true)]
-    pub top_k: u32,
+    #[arg(long, value_name = "K", value_parser = whole, allow_negative_numbers = true)]
+    pub top_k: Option<u32>,
     /// Draw from the likeliest tokens that hold this share of the probability; 1: from all
-    #[arg(long, value_name = "P", default_value_t = 1.0, value_parser = finite, allow_negative_numbers = true)]
-    pub top_p: f32,
+    #[arg(long, value_name = "P", value_parser = finite, allow_negative_numbers = true)]
+    pub top_p: Option<f32>,
     /// Draw from tokens with at least this share of the likeliest one's probability; 0: from all
-    #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = finite, allow_negative_numbers = true)]
-    pub min_p: f32,
+    #[arg(long, value_name = "P", value_parser = finite, allow_negative_numbers = true)]
+    pub min_p: Option<f32>,
     /// Make tokens of the context less likely; 1: as likely as they are
-    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = finite, allow_negative_numbers = true)]
-    pub repeat_penalty: f32,
+    #[arg(long, value_name = "X", value_parser = finite, allow_negative_numbers = true)]
+    pub repeat_penalty: Option<f32>,
     /// Seed of the draws [default: another one each time, told in the summary]
     #[arg(short, long, value_name = "SEED")]
     pub seed: Option<u64>,
 }
 
 impl SamplingArgs {
-    /// With this seed where none was given.
-    pub fn resolve(&self, other_seed: u64) -> Sampling {
+    /// What was said, and the rest as in `otherwise`; without a seed another one each time.
+    pub fn resolve(&self, otherwise: Sampling) -> Sampling {
         Sampling {
-            temperature: self.temp,
-            repeat_penalty: self.repeat_penalty,
-            top_k: self.top_k,
-            top_p: self.top_p,
-            min_p: self.min_p,
-            seed: self.seed.unwrap_or(other_seed),
+            temperature: self.temp.unwrap_or(otherwise.temperature),
+            repeat_penalty: self.repeat_penalty.unwrap_or(otherwise.repeat_penalty),
+            top_k: self.top_k.unwrap_or(otherwise.top_k),
+            top_p: self.top_p.unwrap_or(otherwise.top_p),
+            min_p: self.min_p.unwrap_or(otherwise.min_p),
+            seed: self.seed.unwrap_or_else(any_seed),
         }
     }
+}
+
+/// Another one each time.
+pub fn any_seed() -> u64 {
+    RandomState::new().hash_one(())
 }
 
 /// How long to think.

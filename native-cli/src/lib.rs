@@ -13,6 +13,7 @@ mod interrupt;
 mod loading;
 mod output;
 mod paint;
+mod template;
 
 use std::process::ExitCode;
 

@@ -3,9 +3,7 @@
 mod answer;
 mod prefixes;
 
-use std::collections::hash_map::RandomState;
 use std::fs::{self, File};
-use std::hash::BuildHasher;
 use std::io::{self, BufWriter, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,7 +11,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use fathom_engine::{DepthControl, GenerateOptions, Generator, Model, StepTrace, TokenEvent};
+use fathom_engine::{DepthControl, GenerateOptions, Generator, Model, Sampling, StepTrace, TokenEvent};
 use serde::Serialize;
 
 use crate::args::{DepthArgs, ModelArgs, OverflowChoice, SamplingArgs, TokenList, at_least_one};
@@ -117,7 +115,7 @@ impl Request {
         } else {
             let options = GenerateOptions {
                 n_tokens: args.n_tokens as usize,
-                sampling: args.sampling.resolve(RandomState::new().hash_one(())),
+                sampling: args.sampling.resolve(Sampling::default()),
                 depth,
                 overflow: args.overflow.into(),
                 stop: args.stop,
