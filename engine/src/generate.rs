@@ -235,6 +235,22 @@ impl Generator {
         Ok(Some(TokenEvent { ms: began.elapsed().as_secs_f64() * 1000.0, trace, ..event }))
     }
 
+    /// Makes another answer, in place of the one before. What its prompt shares with the context of that one is
+    /// not computed again.
+    ///
+    /// # Errors
+    /// Those of [`Generator::new`]; the answer before is then left as it was.
+    pub fn ask(&mut self, prompt: &[u32], options: GenerateOptions) -> Result<()> {
+        let model = Arc::clone(self.session.model());
+        let answer = Answer::new(&model, prompt, options)?;
+        if capacity(&model, [&answer]) > self.session.capacity() {
+            // Whoever asks again may well do so until the window is full.
+            self.session = Session::new(&model, 1, model.config().block_size)?;
+        }
+        self.answer = answer;
+        Ok(())
+    }
+
     /// Goes on with another copy of the same model, when the device of this one was lost. The context is read
     /// anew, and the tokens that follow are those that would have followed.
     ///

@@ -3,6 +3,7 @@
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::bench::BenchArgs;
+use crate::commands::chat::ChatArgs;
 use crate::commands::devices::DevicesArgs;
 use crate::commands::forward::ForwardArgs;
 use crate::commands::run::RunArgs;
@@ -47,6 +48,8 @@ pub struct Common {
 pub enum Command {
     /// Continue a prompt: the answer to standard output, everything else to standard error
     Run(Box<RunArgs>),
+    /// Talk with a model
+    Chat(Box<ChatArgs>),
     /// One forward of the whole prompt, nothing cached: depth, halting values, logits
     Forward(ForwardArgs),
     /// List what there is to compute on, and which one `auto` takes

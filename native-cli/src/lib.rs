@@ -4,6 +4,7 @@
 //! and what they share (models, colour, Ctrl-C, exit codes) stands beside them. Everything that computes is in
 //! the engine.
 
+mod answer;
 mod args;
 mod beads;
 mod cli;
@@ -13,12 +14,14 @@ mod interrupt;
 mod loading;
 mod output;
 mod paint;
+mod recovering;
 mod template;
+mod trace_file;
 
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
-use crate::commands::{bench, devices, forward, run, show};
+use crate::commands::{bench, chat, devices, forward, run, show};
 
 /// The whole program, from its arguments to its exit code.
 pub fn main() -> ExitCode {
@@ -34,6 +37,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         None => show::show(&cli.common),
         Some(Command::Run(args)) => run::run(&cli.common, *args),
+        Some(Command::Chat(args)) => chat::chat(&cli.common, *args),
         Some(Command::Forward(args)) => forward::forward(&cli.common, args),
         Some(Command::Devices(args)) => devices::devices(&cli.common, args),
         Some(Command::Bench(args)) => bench::bench(&cli.common, args),

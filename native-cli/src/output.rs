@@ -22,6 +22,11 @@ pub fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
+/// Somebody types standard input.
+pub fn stdin_is_terminal() -> bool {
+    io::stdin().is_terminal()
+}
+
 /// A terminal reads standard error.
 pub fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()

@@ -131,6 +131,13 @@ impl Device {
         self.poisons.store(true, Ordering::Relaxed);
     }
 
+    /// For tests: the device is lost, as when its driver crashes. The processor is never lost.
+    pub fn lose(&self) {
+        if let Kind::Gpu(gpu) = &self.kind {
+            gpu.destroy();
+        }
+    }
+
     /// A buffer with this content.
     ///
     /// # Errors

@@ -129,7 +129,8 @@ impl Row<'_> {
     }
 }
 
-fn options(n_tokens: usize) -> GenerateOptions {
+/// The likeliest tokens, thought about as long as the model wants.
+pub fn options(n_tokens: usize) -> GenerateOptions {
     GenerateOptions {
         n_tokens,
         sampling: Sampling::default(),

@@ -48,7 +48,7 @@ pub struct Gpu {
 impl Drop for Gpu {
     fn drop(&mut self) {
         // A browser would keep the memory until it happens to collect garbage.
-        self.device.destroy();
+        self.destroy();
     }
 }
 
@@ -102,6 +102,11 @@ impl Gpu {
     /// The adapter's name and backend.
     pub fn name(&self) -> String {
         self.name.clone()
+    }
+
+    /// Gives the device up; from then on nothing works.
+    pub fn destroy(&self) {
+        self.device.destroy();
     }
 
     /// Shader variants that were compiled.

@@ -1,28 +1,27 @@
 //! `fathom run`: a prompt, and the answer as it comes.
 
-mod answer;
 mod prefixes;
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, IsTerminal, Read};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io::{self, IsTerminal, Read};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use fathom_engine::{DepthControl, GenerateOptions, Generator, Model, Sampling, StepTrace, TokenEvent};
-use serde::Serialize;
+use fathom_engine::{DepthControl, GenerateOptions, Generator, Model, Sampling};
 
+use crate::answer::{Answer, Style, Tally};
 use crate::args::{DepthArgs, ModelArgs, OverflowChoice, SamplingArgs, TokenList, at_least_one};
 use crate::cli::Common;
 use crate::failure::{INTERRUPTED, usage};
 use crate::interrupt::Graceful;
 use crate::loading::{self, Source};
-use crate::output::{self, thousandths};
+use crate::output;
 use crate::paint::Paint;
-
-use self::answer::{Answer, Style, Tally};
+use crate::recovering::Recovering;
+use crate::trace_file::TraceFile;
 
 /// `fathom run`.
 #[derive(Debug, Args)]
@@ -102,7 +101,7 @@ pub fn run(common: &Common, args: RunArgs) -> anyhow::Result<ExitCode> {
         Task::Generate { options, trace } => {
             let generator = Generator::new(&model, &tokens, options.clone())?;
             let trace = trace.as_deref().map(TraceFile::create).transpose()?;
-            generate(&request, &model, generator, options, trace)
+            generate(&request, &model, Recovering::new(generator, &request.source, common), options, trace)
         }
     }
 }
@@ -176,7 +175,7 @@ fn prompt_text(bytes: Vec<u8>) -> anyhow::Result<String> {
 fn generate(
     request: &Request,
     model: &Arc<Model>,
-    mut generator: Generator,
+    mut generator: Recovering<'_>,
     options: &GenerateOptions,
     mut trace: Option<TraceFile>,
 ) -> anyhow::Result<ExitCode> {
@@ -192,12 +191,12 @@ fn generate(
         })
     };
     while !graceful.asked() {
-        let event = match pollster::block_on(generator.next(None)) {
+        let event = match generator.next(None) {
             Ok(Some(event)) => event,
             Ok(None) => break,
             Err(error) => {
                 answer.end_line()?;
-                return Err(error.into());
+                return Err(error);
             }
         };
         tally.count(&event);
@@ -221,13 +220,8 @@ fn generate(
 }
 
 fn summary(tally: &Tally, done: &str, model: &Model, options: &GenerateOptions) -> String {
-    let words = if tally.n_tokens == 1 { "token" } else { "tokens" };
-    let mut parts = vec![
-        format!("{} {words}", tally.n_tokens),
-        format!("depth {:.1} on average, {} at most", tally.mean_depth(), tally.deepest),
-        format!("{:.1} tokens/s", tally.tokens_per_s()),
-        model.device().name(),
-    ];
+    let mut parts = tally.parts();
+    parts.push(model.device().name());
     match done {
         "end" => {}
         "length" => parts.push(format!("cut at -n {}", options.n_tokens)),
@@ -239,46 +233,6 @@ fn summary(tally: &Tally, done: &str, model: &Model, options: &GenerateOptions) 
         parts.push(format!("seed {}", options.sampling.seed));
     }
     parts.join(" · ")
-}
-
-/// `--trace`: JSON lines, a token each.
-struct TraceFile {
-    file: BufWriter<File>,
-}
-
-#[derive(Serialize)]
-struct TraceLine<'a> {
-    token: u32,
-    text: &'a str,
-    depth: u32,
-    steps_taken: u32,
-    halted_by: String,
-    q_halt: f32,
-    q_continue: f32,
-    ms: f64,
-    steps: &'a [StepTrace],
-}
-
-impl TraceFile {
-    fn create(path: &Path) -> anyhow::Result<TraceFile> {
-        let file = File::create(path).with_context(|| format!("--trace {}", path.display()))?;
-        Ok(TraceFile { file: BufWriter::new(file) })
-    }
-
-    fn write(&mut self, event: &TokenEvent) -> anyhow::Result<()> {
-        let line = TraceLine {
-            token: event.token,
-            text: &event.text,
-            depth: event.depth,
-            steps_taken: event.steps_taken,
-            halted_by: event.halted_by.to_string(),
-            q_halt: event.q_halt,
-            q_continue: event.q_continue,
-            ms: thousandths(event.ms),
-            steps: event.trace.as_deref().unwrap_or_default(),
-        };
-        output::json_line(&mut self.file, &line).context("--trace")
-    }
 }
 
 #[cfg(test)]

@@ -34,6 +34,16 @@ impl Tally {
         self.took = self.began.elapsed();
     }
 
+    /// How many tokens, how deep, how fast.
+    pub fn parts(&self) -> Vec<String> {
+        let words = if self.n_tokens == 1 { "token" } else { "tokens" };
+        vec![
+            format!("{} {words}", self.n_tokens),
+            format!("depth {:.1} on average, {} at most", self.mean_depth(), self.deepest),
+            format!("{:.1} tokens/s", self.tokens_per_s()),
+        ]
+    }
+
     /// 0 where there was no token.
     pub fn mean_depth(&self) -> f64 {
         self.sum_of_depths as f64 / self.n_tokens.max(1) as f64
@@ -144,8 +154,13 @@ impl Answer {
             };
             return json_line(out, &closing);
         }
-        self.write_text(rest, 1)?;
+        self.rest(rest)?;
         self.end_line()
+    }
+
+    /// Text that came with no token of its own.
+    pub fn rest(&mut self, rest: &str) -> anyhow::Result<()> {
+        self.write_text(rest, 1)
     }
 
     /// What follows starts at the left, whatever happened.

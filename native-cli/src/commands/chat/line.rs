@@ -1,0 +1,142 @@
+//! What is typed: lines with editing, a history that is kept, and pastes of several lines.
+
+use std::borrow::Cow;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use etcetera::BaseStrategy;
+use rustyline::completion::Completer;
+use rustyline::config::Configurer;
+use rustyline::error::ReadlineError;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::history::FileHistory;
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::{Config, Context, Editor, Helper};
+
+use super::command::HELP;
+use crate::output;
+
+const PROMPT: &str = "> ";
+const MOST_LINES: usize = 1000;
+
+/// One message or command, or none.
+pub enum Typed {
+    /// It is not empty.
+    Text(String),
+    /// An empty line, or one that Ctrl-C took back.
+    Nothing,
+    /// Ctrl-D, or the end of a file.
+    End,
+}
+
+/// The lines of one conversation.
+pub struct Lines {
+    editor: Editor<Slashes, FileHistory>,
+    history: Option<PathBuf>,
+    is_terminal: bool,
+}
+
+impl Lines {
+    /// With the history of earlier conversations. One that cannot be read or made is told of and left alone.
+    ///
+    /// # Errors
+    /// Where the terminal cannot be read.
+    pub fn open(history: Option<PathBuf>, no_history: bool) -> anyhow::Result<Lines> {
+        let config = Config::builder().auto_add_history(false).history_ignore_space(true).build();
+        let mut editor = Editor::with_config(config).context("the terminal")?;
+        editor.set_max_history_size(MOST_LINES).context("the history")?;
+        editor.set_helper(Some(Slashes));
+        let history = if no_history { None } else { history.or_else(usual_history) };
+        let mut lines = Lines { editor, history, is_terminal: output::stdin_is_terminal() };
+        if lines.is_terminal
+            && let Some(history) = &lines.history
+            && let Err(error) = prepare(history).and_then(|()| Ok(lines.editor.load_history(history)?))
+        {
+            output::note(&format!("the history {} is not kept: {error:#}", history.display()));
+            lines.history = None;
+        }
+        Ok(lines)
+    }
+
+    /// The next one.
+    ///
+    /// # Errors
+    /// Where the input cannot be read.
+    pub fn read(&mut self) -> anyhow::Result<Typed> {
+        let prompt = if self.is_terminal { PROMPT } else { "" };
+        let text = match self.editor.readline(prompt) {
+            Ok(text) => text.replace("\\\n", "\n"),
+            Err(ReadlineError::Interrupted) => {
+                output::note("Ctrl-D or /exit leaves");
+                return Ok(Typed::Nothing);
+            }
+            Err(ReadlineError::Eof) => return Ok(Typed::End),
+            Err(error) => return Err(error).context("the input"),
+        };
+        if text.trim().is_empty() {
+            return Ok(Typed::Nothing);
+        }
+        self.keep(&text);
+        Ok(Typed::Text(text))
+    }
+
+    fn keep(&mut self, text: &str) {
+        if !self.is_terminal || !self.editor.add_history_entry(text).unwrap_or(false) {
+            return;
+        }
+        if let Some(history) = &self.history
+            && let Err(error) = self.editor.append_history(history)
+        {
+            output::note(&format!("the history {} is not kept: {error}", history.display()));
+            self.history = None;
+        }
+    }
+}
+
+fn usual_history() -> Option<PathBuf> {
+    let base = etcetera::choose_base_strategy().ok()?;
+    Some(base.state_dir().unwrap_or_else(|| base.data_dir()).join("fathom").join("history"))
+}
+
+fn prepare(history: &Path) -> anyhow::Result<()> {
+    if let Some(folder) = history.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder)?;
+    }
+    if !history.exists() {
+        fs::write(history, "")?;
+    }
+    Ok(())
+}
+
+/// Completes commands, and lets a line that ends in a backslash go on.
+struct Slashes;
+
+impl Helper for Slashes {}
+impl Highlighter for Slashes {
+    fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
+        Cow::Borrowed(hint)
+    }
+}
+impl Hinter for Slashes {
+    type Hint = String;
+}
+
+impl Completer for Slashes {
+    type Candidate = String;
+
+    fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
+        let typed = line.get(..at).unwrap_or_default();
+        let names = HELP.iter().map(|(name, ..)| *name);
+        let fitting = names.filter(|name| typed.starts_with('/') && name.starts_with(typed));
+        Ok((0, fitting.map(str::to_owned).collect()))
+    }
+}
+
+impl Validator for Slashes {
+    fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        let goes_on = context.input().ends_with('\\');
+        Ok(if goes_on { ValidationResult::Incomplete } else { ValidationResult::Valid(None) })
+    }
+}
