@@ -298,12 +298,17 @@ pub enum Error {
         software: Option<String>,
     },
     /// The device has not enough memory, or does not allow a buffer of that size.
-    #[error("the device has no room for {what}: {needed_bytes} bytes are needed{}", limit(.limit_bytes))]
+    #[error(
+        "the device has no room for {what}: {needed_bytes} bytes are needed{}{}",
+        beside(.held_bytes), limit(.limit_bytes)
+    )]
     GpuMemory {
         /// What was to be stored.
         what: String,
         /// Its size in bytes.
         needed_bytes: u64,
+        /// What the device holds already, in bytes.
+        held_bytes: u64,
         /// The limit that it runs into, in bytes, where the device tells.
         limit_bytes: Option<u64>,
     },
@@ -394,6 +399,10 @@ fn because(message: &str) -> String {
 
 fn only_software(name: &Option<String>) -> String {
     name.as_ref().map(|name| format!(", only software ({name})")).unwrap_or_default()
+}
+
+fn beside(held_bytes: &u64) -> String {
+    if *held_bytes == 0 { String::new() } else { format!(" beside the {held_bytes} that it holds") }
 }
 
 fn limit(bytes: &Option<u64>) -> String {

@@ -4,21 +4,37 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::bench::BenchArgs;
 use crate::commands::chat::ChatArgs;
+use crate::commands::completions::{CompletionsArgs, ManArgs};
 use crate::commands::devices::DevicesArgs;
 use crate::commands::forward::ForwardArgs;
 use crate::commands::run::RunArgs;
 use crate::paint::ColorChoice;
+
+const LONG_VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    "\ncommit   ",
+    env!("FATHOM_BUILD_COMMIT"),
+    "\nbuild    ",
+    env!("FATHOM_BUILD_PROFILE"),
+    ", ",
+    env!("FATHOM_BUILD_TARGET"),
+    "\nwgpu     ",
+    env!("FATHOM_BUILD_WGPU"),
+);
 
 const EXAMPLES: &str = "\
 Examples:
   fathom                              see the built-in model solve problems, easy to hard
   fathom run \"7+5-3*4=\"               solve one; each token is tinted by its depth
   fathom run -m DIR \"Once upon\"       a model from a folder
-  fathom devices                      what this machine has to compute on";
+  fathom chat                         talk with a model
+  fathom devices                      what this machine has to compute on
+
+Every flag has a variable: --halt-bias is FATHOM_HALT_BIAS. Flags that take no value are set by true.";
 
 /// Runs models that decide for themselves how long to think.
 #[derive(Debug, Parser)]
-#[command(name = "fathom", version, after_help = EXAMPLES, disable_help_subcommand = true, max_term_width = 100)]
+#[command(name = "fathom", version, long_version = LONG_VERSION, after_help = EXAMPLES, disable_help_subcommand = true, max_term_width = 100)]
 pub struct Cli {
     /// What every command understands.
     #[command(flatten)]
@@ -56,6 +72,10 @@ pub enum Command {
     Devices(DevicesArgs),
     /// Time a token at given contexts and depths
     Bench(BenchArgs),
+    /// Print what a shell needs to complete commands and flags
+    Completions(CompletionsArgs),
+    /// Print the manual, or write a page for each command
+    Man(ManArgs),
 }
 
 impl Cli {

@@ -21,7 +21,7 @@ mod trace_file;
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
-use crate::commands::{bench, chat, devices, forward, run, show};
+use crate::commands::{bench, chat, completions, devices, forward, run, show};
 
 /// The whole program, from its arguments to its exit code.
 pub fn main() -> ExitCode {
@@ -41,5 +41,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Forward(args)) => forward::forward(&cli.common, args),
         Some(Command::Devices(args)) => devices::devices(&cli.common, args),
         Some(Command::Bench(args)) => bench::bench(&cli.common, args),
+        Some(Command::Completions(args)) => completions::completions(args),
+        Some(Command::Man(args)) => completions::man(args),
     }
 }

@@ -20,7 +20,12 @@ pub fn name() -> String {
 
 /// A buffer of zeros; the operating system provides the memory when it is first touched.
 pub fn buffer(label: &str, n_bytes: u64) -> Result<Memory> {
-    let too_large = || Error::GpuMemory { what: label.to_owned(), needed_bytes: n_bytes, limit_bytes: None };
+    let too_large = || Error::GpuMemory {
+        what: label.to_owned(),
+        needed_bytes: n_bytes,
+        held_bytes: 0,
+        limit_bytes: None,
+    };
     let n = usize::try_from(n_bytes / 4).map_err(|_| too_large())?;
     // A trial reservation, because the zeroed allocation below cannot fail gracefully.
     Vec::<u32>::new().try_reserve_exact(n).map_err(|_| too_large())?;

@@ -22,7 +22,9 @@ pub struct Device {
     fallback: Option<Error>,
     next_id: AtomicU64,
     poisons: AtomicBool,
+    most_bytes: AtomicU64,
     counters: Counters,
+    held_bytes: Arc<AtomicU64>,
 }
 
 enum Kind {
@@ -66,8 +68,8 @@ impl Device {
     }
 
     fn new(name: String, kind: Kind, fallback: Option<Error>) -> Device {
-        let (next_id, poisons, counters) = Default::default();
-        Device { kind, name, fallback, next_id, poisons, counters }
+        let (next_id, poisons, counters, held_bytes) = Default::default();
+        Device { kind, name, fallback, next_id, poisons, most_bytes: u64::MAX.into(), counters, held_bytes }
     }
 
     /// Its name, for people.
@@ -102,6 +104,7 @@ impl Device {
                 Kind::Cpu => 0,
             },
             largest_buffer_bytes: get(&self.counters.largest_buffer_bytes),
+            held_bytes: get(&self.held_bytes),
         }
     }
 
@@ -114,12 +117,30 @@ impl Device {
         let n_bytes = n_bytes.max(1).next_multiple_of(16);
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         self.counters.largest_buffer_bytes.fetch_max(n_bytes, Ordering::Relaxed);
-        let memory = match &self.kind {
-            Kind::Gpu(gpu) => Memory::Gpu(gpu.buffer(label, n_bytes, id)?),
-            Kind::Cpu => Memory::Cpu(cpu::buffer(label, n_bytes)?),
+        let held_bytes = self.held_bytes.load(Ordering::Relaxed);
+        let most_bytes = self.most_bytes.load(Ordering::Relaxed);
+        let no_room = |limit_bytes| Error::GpuMemory {
+            what: label.to_owned(),
+            needed_bytes: n_bytes,
+            held_bytes,
+            limit_bytes,
         };
+        if held_bytes.saturating_add(n_bytes) > most_bytes {
+            return Err(no_room(Some(most_bytes)));
+        }
+        let memory = match &self.kind {
+            Kind::Gpu(gpu) => gpu.buffer(label, n_bytes, id).map(Memory::Gpu),
+            Kind::Cpu => cpu::buffer(label, n_bytes).map(Memory::Cpu),
+        };
+        let memory = memory.map_err(|error| match error {
+            Error::GpuMemory { limit_bytes, .. } => no_room(limit_bytes),
+            other => other,
+        })?;
+        self.held_bytes.fetch_add(n_bytes, Ordering::Relaxed);
+        let held_bytes = Arc::clone(&self.held_bytes);
+        let inner = Inner { id, label: label.to_owned(), n_bytes, memory, held_bytes };
         #[allow(clippy::arc_with_non_send_sync)] // in a browser nothing leaves its thread
-        let buffer = Buffer { inner: Arc::new(Inner { id, label: label.to_owned(), n_bytes, memory }) };
+        let buffer = Buffer { inner: Arc::new(inner) };
         if self.poisons.load(Ordering::Relaxed) {
             self.write(&buffer, 0, &f32::NAN.to_le_bytes().repeat((n_bytes / 4) as usize))?;
         }
@@ -129,6 +150,11 @@ impl Device {
     /// For tests: from now on new buffers hold NaN, not zeros, so that what is read unwritten shows.
     pub fn poison_new_buffers(&self) {
         self.poisons.store(true, Ordering::Relaxed);
+    }
+
+    /// For tests: from now on the device has room for so many bytes in all.
+    pub fn limit_memory(&self, bytes: u64) {
+        self.most_bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// For tests: the device is lost, as when its driver crashes. The processor is never lost.
@@ -209,6 +235,8 @@ pub struct Counts {
     pub pipelines: u64,
     /// The size of the largest buffer.
     pub largest_buffer_bytes: u64,
+    /// The size of all buffers that are there now.
+    pub held_bytes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -231,6 +259,14 @@ struct Inner {
     label: String,
     n_bytes: u64,
     memory: Memory,
+    /// Of the device.
+    held_bytes: Arc<AtomicU64>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.held_bytes.fetch_sub(self.n_bytes, Ordering::Relaxed);
+    }
 }
 
 #[derive(Debug)]

@@ -111,7 +111,7 @@ impl Session {
         // Slots are counted in 32 bits on the device.
         if n_sequences.checked_mul(capacity).is_none_or(|n_slots| u32::try_from(n_slots).is_err()) {
             let what = format!("{n_sequences} sequences of {capacity} positions");
-            return Err(Error::GpuMemory { what, needed_bytes: u64::MAX, limit_bytes: None });
+            return Err(Error::GpuMemory { what, needed_bytes: u64::MAX, held_bytes: 0, limit_bytes: None });
         }
         Ok(Session {
             model: Arc::clone(model),

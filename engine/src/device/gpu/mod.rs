@@ -60,7 +60,12 @@ impl Gpu {
         let most_bytes = most.max_buffer_size.min(most.max_storage_buffer_binding_size);
         if let Some(needed_bytes) = largest_buffer_bytes.filter(|&needed| needed > most_bytes) {
             let what = "the model's largest buffer".to_owned();
-            return Err(Error::GpuMemory { what, needed_bytes, limit_bytes: Some(most_bytes) });
+            return Err(Error::GpuMemory {
+                what,
+                needed_bytes,
+                held_bytes: 0,
+                limit_bytes: Some(most_bytes),
+            });
         }
         let wanted_bytes = largest_buffer_bytes.unwrap_or(most_bytes).next_multiple_of(256).min(most_bytes);
         let defaults = wgpu::Limits::defaults();
@@ -120,8 +125,12 @@ impl Gpu {
         lock(&self.pipelines).forget(&std::mem::take(&mut *lock(&self.freed)));
         let limits = self.device.limits();
         let limit_bytes = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
-        let too_large =
-            |limit_bytes| Error::GpuMemory { what: label.to_owned(), needed_bytes: n_bytes, limit_bytes };
+        let too_large = |limit_bytes| Error::GpuMemory {
+            what: label.to_owned(),
+            needed_bytes: n_bytes,
+            held_bytes: 0,
+            limit_bytes,
+        };
         if n_bytes > limit_bytes {
             return Err(too_large(Some(limit_bytes)));
         }
@@ -224,9 +233,12 @@ impl Gpu {
 
 fn from_wgpu(error: &wgpu::Error) -> Error {
     match error {
-        wgpu::Error::OutOfMemory { .. } => {
-            Error::GpuMemory { what: "its work".to_owned(), needed_bytes: 0, limit_bytes: None }
-        }
+        wgpu::Error::OutOfMemory { .. } => Error::GpuMemory {
+            what: "its work".to_owned(),
+            needed_bytes: 0,
+            held_bytes: 0,
+            limit_bytes: None,
+        },
         other => Error::Gpu(other.to_string().split_whitespace().collect::<Vec<_>>().join(" ")),
     }
 }

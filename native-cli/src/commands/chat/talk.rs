@@ -95,7 +95,7 @@ impl<'a> Talk<'a> {
         };
         let example = if matches!(self.source, Source::BuiltIn) { " Try 7+5-3*4=" } else { "" };
         format!(
-            "{} on {}. /help lists what can be changed, Ctrl-C stops an answer, Ctrl-D leaves.{example}{memory}",
+            "{} on {}.{example}{memory}\n/help lists what can be changed, Ctrl-C stops an answer, Ctrl-D leaves.",
             self.model.name(),
             self.model.device().name()
         )
