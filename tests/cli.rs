@@ -7,6 +7,8 @@
 
 #[path = "cli/answers.rs"]
 mod answers;
+#[path = "cli/chat.rs"]
+mod chat;
 #[path = "cli/ends.rs"]
 mod ends;
 #[path = "cli/errors.rs"]
@@ -15,3 +17,5 @@ mod errors;
 mod harness;
 #[path = "cli/inside.rs"]
 mod inside;
+#[path = "cli/shell.rs"]
+mod shell;

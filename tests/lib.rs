@@ -155,3 +155,15 @@ pub fn random_weights(config: &str, seed: u64) -> Vec<u8> {
     });
     safetensors::serialize(views, None::<HashMap<String, String>>).expect("weights")
 }
+
+/// The folder of a small model with random weights, GPT-2's vocabulary and a window of so many tokens.
+pub fn gpt2_model(block_size: usize) -> tempfile::TempDir {
+    let mut config: serde_json::Value = serde_json::from_str(&Switches::ALL[0].config()).expect("JSON");
+    config["vocab_size"] = 50304.into();
+    config["block_size"] = block_size.into();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).expect(name);
+    write("config.json", config.to_string().as_bytes());
+    write("model.safetensors", &random_weights(&config.to_string(), 11));
+    folder
+}

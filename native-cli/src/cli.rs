@@ -93,10 +93,15 @@ impl Cli {
     }
 }
 
+/// A flag's variable.
+pub fn variable(long: &str) -> String {
+    format!("FATHOM_{}", long.replace('-', "_").to_uppercase())
+}
+
 fn with_variables(command: clap::Command) -> clap::Command {
     let command = command.mut_args(|arg| match arg.get_long() {
         Some(long) => {
-            let variable = format!("FATHOM_{}", long.replace('-', "_").to_uppercase());
+            let variable = variable(long);
             arg.env(variable).hide_env(true)
         }
         None => arg,

@@ -3,13 +3,15 @@
 //! 0: done, also when the reader of a pipe went away. 1: it failed. 2: the command asked for something
 //! that cannot be (a bad flag, a bad value). 130: ended by Ctrl-C.
 
+use std::env;
 use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use fathom_engine::Error;
 
-use crate::output;
+use crate::{cli, output};
 
 /// The exit code of a run that Ctrl-C ended.
 pub const INTERRUPTED: u8 = 130;
@@ -50,8 +52,24 @@ pub fn report_parsing(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let text = error.render().to_string();
-    line(&one_line(&text));
+    line(&format!("{}{}", one_line(&text), origin(error)));
     ExitCode::from(USAGE)
+}
+
+/// Where the wrong value may come from, when it is that of a flag's variable.
+fn origin(error: &clap::Error) -> String {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let flag = context(ContextKind::InvalidArg).and_then(|arg| arg.split(' ').find(|w| w.starts_with("--")));
+    let variable = flag.map(|flag| cli::variable(flag.trim_start_matches("--")));
+    match (variable, context(ContextKind::InvalidValue)) {
+        (Some(name), Some(value)) if env::var(&name).is_ok_and(|found| found == value) => {
+            format!(" (the variable {name})")
+        }
+        _ => String::new(),
+    }
 }
 
 /// The first paragraph, and the tip where it says which word was meant.
