@@ -15,6 +15,8 @@ mod ends;
 mod errors;
 #[path = "cli/harness.rs"]
 mod harness;
+#[path = "cli/info.rs"]
+mod info;
 #[path = "cli/inside.rs"]
 mod inside;
 #[path = "cli/shell.rs"]

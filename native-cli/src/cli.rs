@@ -7,6 +7,7 @@ use crate::commands::chat::ChatArgs;
 use crate::commands::completions::{CompletionsArgs, ManArgs};
 use crate::commands::devices::DevicesArgs;
 use crate::commands::forward::ForwardArgs;
+use crate::commands::info::InfoArgs;
 use crate::commands::run::RunArgs;
 use crate::paint::ColorChoice;
 
@@ -68,6 +69,8 @@ pub enum Command {
     Chat(Box<ChatArgs>),
     /// One forward of the whole prompt, nothing cached: depth, halting values, logits
     Forward(ForwardArgs),
+    /// What a model is made of and what a token costs, by depth; from a config.json alone too
+    Info(InfoArgs),
     /// List what there is to compute on, and which one `auto` takes
     Devices(DevicesArgs),
     /// Time a token at given contexts and depths

@@ -5,5 +5,6 @@ pub mod chat;
 pub mod completions;
 pub mod devices;
 pub mod forward;
+pub mod info;
 pub mod run;
 pub mod show;
