@@ -5,8 +5,8 @@
 use std::sync::{Arc, OnceLock};
 
 use fathom_engine::{
-    Batch, DepthControl, DeviceRequest, GenerateOptions, Generator, Model, Overflow, Positions, Prefix, Read,
-    Reading, Sampling, Session, TokenEvent, forward, prefixes,
+    DepthControl, DeviceRequest, Model, Positions, Prefix, Read, Reading, Sampling, Session, forward,
+    prefixes,
 };
 use fathom_tests::{DEVICES, Random, Switches, load, random_model};
 use pollster::block_on;
@@ -190,63 +190,6 @@ fn every_prefix_at_once_is_each_one_alone() {
                 }
             }
         }
-    }
-}
-
-fn options(n_tokens: usize, overflow: Overflow, seed: u64) -> GenerateOptions {
-    let sampling = Sampling { temperature: 0.9, top_k: 12, repeat_penalty: 1.1, seed, ..Sampling::default() };
-    GenerateOptions {
-        n_tokens,
-        sampling,
-        depth: DepthControl::default(),
-        overflow,
-        stop: vec![],
-        ignore_eos: true,
-        trace: false,
-    }
-}
-
-fn essence(event: &TokenEvent) -> (u32, u32, u32, u32) {
-    (event.token, event.depth, event.q_halt.to_bits(), event.q_continue.to_bits())
-}
-
-/// Sampled answers, past the window in each way, and ones that end before others.
-#[test]
-fn answers_in_a_batch_are_those_that_come_alone() {
-    for request in &DEVICES {
-        let model = model(request, 0, 2);
-        let mut random = Random(5);
-        let prompts: Vec<(Vec<u32>, GenerateOptions)> = [
-            (40, 14, Overflow::Recompute),
-            (3, 9, Overflow::Stop),
-            (44, 20, Overflow::Slide),
-            (47, 20, Overflow::Stop),
-        ]
-        .into_iter()
-        .map(|(n, n_tokens, overflow)| (tokens(&mut random, n), options(n_tokens, overflow, n as u64)))
-        .collect();
-        let alone: Vec<Vec<_>> = prompts
-            .iter()
-            .map(|(prompt, options)| {
-                let mut generator = Generator::new(&model, prompt, options.clone()).expect("a generator");
-                std::iter::from_fn(|| block_on(generator.next(None)).expect("a token"))
-                    .map(|event| essence(&event))
-                    .collect()
-            })
-            .collect();
-        assert_eq!(alone.iter().map(Vec::len).collect::<Vec<_>>(), [14, 9, 20, 2], "{request:?}");
-        let mut batch = Batch::new(&model, prompts).expect("a batch");
-        let mut together: Vec<Vec<_>> = vec![vec![]; 4];
-        loop {
-            let events = block_on(batch.next()).expect("tokens");
-            if events.iter().all(Option::is_none) {
-                break;
-            }
-            for (answer, event) in together.iter_mut().zip(&events) {
-                answer.extend(event.as_ref().map(essence));
-            }
-        }
-        assert_eq!(together, alone, "{request:?}");
     }
 }
 

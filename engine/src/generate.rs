@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use web_time::Instant;
 
-use crate::error::{Error, Result};
+use crate::answer::{Answer, capacity};
+use crate::error::Result;
 use crate::halting::{DepthControl, HaltedBy};
 use crate::model::Model;
 use crate::sampler::Sampling;
-use crate::session::{Read, Reading, Session};
-use crate::text::TextStream;
+use crate::session::Session;
 use crate::trace::StepTrace;
 
 /// What to do when the context outgrows the model's window.
@@ -92,100 +92,6 @@ pub struct TokenEvent {
     pub trace: Option<Vec<StepTrace>>,
 }
 
-/// One answer in the making.
-#[derive(Debug, Clone)]
-struct Answer {
-    options: GenerateOptions,
-    /// What the model reads: the end of the prompt and the answer.
-    context: Vec<u32>,
-    text: TextStream,
-    n_made: usize,
-    eos: Option<u32>,
-    done: Option<Done>,
-    /// The window was full; not told yet.
-    overflowed: Option<&'static str>,
-    has_overflowed: bool,
-}
-
-const RECOMPUTES: &str =
-    "the window is full: each further token drops the oldest one and computes the whole window anew";
-const SLIDES: &str = "the window is full: the older half of it was dropped";
-
-impl Answer {
-    fn new(model: &Model, prompt: &[u32], options: GenerateOptions) -> Result<Answer> {
-        let config = model.config();
-        options.depth.check(config)?;
-        options.sampling.check()?;
-        if prompt.is_empty() {
-            return Err(Error::EmptyPrompt);
-        }
-        let vocab_size = config.vocab_size;
-        if let Some(&token) = prompt.iter().find(|&&token| token as usize >= vocab_size) {
-            return Err(Error::TokenOutOfRange { token, vocab_size });
-        }
-        if options.overflow == Overflow::Stop && prompt.len() > config.block_size {
-            return Err(Error::ContextFull { n_tokens: prompt.len(), block_size: config.block_size });
-        }
-        let decoder = model.tokenizer().map(|tokenizer| tokenizer.decoder());
-        let mut answer = Answer {
-            text: TextStream::new(decoder, options.stop.clone()),
-            context: prompt.to_vec(),
-            n_made: 0,
-            eos: model.eos().filter(|_| !options.ignore_eos),
-            done: (options.n_tokens == 0).then_some(Done::Length),
-            overflowed: None,
-            has_overflowed: false,
-            options,
-        };
-        answer.fit(config.block_size);
-        Ok(answer)
-    }
-
-    /// Makes the context fit into the window.
-    fn fit(&mut self, block_size: usize) {
-        if self.context.len() <= block_size {
-            return;
-        }
-        let (n_kept, sentence) = match self.options.overflow {
-            Overflow::Recompute => (block_size, RECOMPUTES),
-            Overflow::Slide => (block_size.div_ceil(2), SLIDES),
-            Overflow::Stop => {
-                self.done = Some(Done::Context);
-                return;
-            }
-        };
-        self.context.drain(..self.context.len() - n_kept);
-        if !self.has_overflowed {
-            self.has_overflowed = true;
-            self.overflowed = Some(sentence);
-        }
-    }
-
-    fn read(&self, sequence: usize) -> Read<'_> {
-        let GenerateOptions { depth, sampling, .. } = self.options;
-        Read { sequence, tokens: &self.context, depth, sampling, place: self.n_made as u32 }
-    }
-
-    fn accept(&mut self, reading: &Reading, block_size: usize) -> TokenEvent {
-        let Reading { depth, halted_by, q: [q_halt, q_continue], token } = *reading;
-        self.n_made += 1;
-        let is_end = self.eos == Some(token);
-        let text = if is_end { String::new() } else { self.text.push(token) };
-        if is_end {
-            self.done = Some(Done::End);
-        } else if self.text.is_stopped() {
-            self.done = Some(Done::Stop);
-        } else if self.n_made >= self.options.n_tokens {
-            self.done = Some(Done::Length);
-        } else {
-            self.context.push(token);
-            self.fit(block_size);
-        }
-        let steps_taken = halted_by.steps_taken(depth);
-        TokenEvent { token, text, depth, steps_taken, halted_by, q_halt, q_continue, ms: 0.0, trace: None }
-    }
-}
-
 /// Makes one answer, token by token. To cancel it, stop asking for tokens.
 #[derive(Debug)]
 pub struct Generator {
@@ -201,7 +107,7 @@ impl Generator {
     /// [`Sampling::check`], [`Error::GpuMemory`]; [`Error::ContextFull`] where the prompt is longer than the window
     /// and [`Overflow::Stop`] was asked for.
     pub fn new(model: &Arc<Model>, prompt: &[u32], options: GenerateOptions) -> Result<Generator> {
-        let answer = Answer::new(model, prompt, options)?;
+        let answer = Answer::new(model, model.config().block_size, prompt, options)?;
         let session = Session::new(model, 1, capacity(model, [&answer]))?;
         Ok(Generator { session, answer })
     }
@@ -212,13 +118,13 @@ impl Generator {
     /// # Errors
     /// Those of [`Session::read`].
     pub async fn next(&mut self, on_step: Option<&mut dyn FnMut(&StepTrace)>) -> Result<Option<TokenEvent>> {
-        if self.answer.done.is_some() {
+        if self.answer.done().is_some() {
             return Ok(None);
         }
         let began = Instant::now();
         let read = self.answer.read(0);
         let mut steps = Vec::new();
-        let reading = if self.answer.options.trace {
+        let reading = if self.answer.is_traced() {
             let mut ignore = |_: &StepTrace| ();
             let on_step = on_step.unwrap_or(&mut ignore);
             let mut keep = |step: StepTrace| {
@@ -229,9 +135,8 @@ impl Generator {
         } else {
             self.session.read(&[read]).await?.remove(0)
         };
-        let trace = self.answer.options.trace.then_some(steps);
-        let block_size = self.session.model().config().block_size;
-        let event = self.answer.accept(&reading, block_size);
+        let trace = self.answer.is_traced().then_some(steps);
+        let event = self.answer.accept(&reading);
         Ok(Some(TokenEvent { ms: began.elapsed().as_secs_f64() * 1000.0, trace, ..event }))
     }
 
@@ -242,7 +147,7 @@ impl Generator {
     /// Those of [`Generator::new`]; the answer before is then left as it was.
     pub fn ask(&mut self, prompt: &[u32], options: GenerateOptions) -> Result<()> {
         let model = Arc::clone(self.session.model());
-        let answer = Answer::new(&model, prompt, options)?;
+        let answer = Answer::new(&model, model.config().block_size, prompt, options)?;
         if capacity(&model, [&answer]) > self.session.capacity() {
             // Whoever asks again may well do so until the window is full.
             self.session = Session::new(&model, 1, model.config().block_size)?;
@@ -263,79 +168,21 @@ impl Generator {
 
     /// Why the answer ended; None while it has not.
     pub fn done(&self) -> Option<Done> {
-        self.answer.done
+        self.answer.done()
     }
 
     /// When the answer is over: the text that was held back because it might have begun a stop text.
     pub fn rest(&mut self) -> String {
-        self.answer.text.rest()
+        self.answer.rest()
     }
 
     /// One sentence, once, when the window has become full.
     pub fn overflowed(&mut self) -> Option<&'static str> {
-        self.answer.overflowed.take()
+        self.answer.overflowed()
     }
 
     /// What was computed.
     pub fn session(&self) -> &Session {
         &self.session
     }
-}
-
-/// Makes several answers at once, each exactly as it would come alone.
-#[derive(Debug)]
-pub struct Batch {
-    session: Session,
-    answers: Vec<Answer>,
-}
-
-impl Batch {
-    /// Nothing is computed yet. Traces are not kept.
-    ///
-    /// # Errors
-    /// Those of [`Generator::new`].
-    pub fn new(model: &Arc<Model>, prompts: Vec<(Vec<u32>, GenerateOptions)>) -> Result<Batch> {
-        let answers = prompts.into_iter().map(|(prompt, options)| Answer::new(model, &prompt, options));
-        let answers = answers.collect::<Result<Vec<_>>>()?;
-        let session = Session::new(model, answers.len(), capacity(model, &answers))?;
-        Ok(Batch { session, answers })
-    }
-
-    /// The next token of each answer; None for those that have ended. All None: all have.
-    ///
-    /// # Errors
-    /// Those of [`Session::read`].
-    pub async fn next(&mut self) -> Result<Vec<Option<TokenEvent>>> {
-        let began = Instant::now();
-        let open: Vec<usize> = (0..self.answers.len()).filter(|&i| self.answers[i].done.is_none()).collect();
-        let reads: Vec<Read<'_>> = open.iter().map(|&i| self.answers[i].read(i)).collect();
-        let mut events = vec![None; self.answers.len()];
-        if reads.is_empty() {
-            return Ok(events);
-        }
-        let readings = self.session.read(&reads).await?;
-        let ms = began.elapsed().as_secs_f64() * 1000.0;
-        let block_size = self.session.model().config().block_size;
-        for (i, reading) in open.into_iter().zip(readings) {
-            events[i] = Some(TokenEvent { ms, ..self.answers[i].accept(&reading, block_size) });
-        }
-        Ok(events)
-    }
-
-    /// Why an answer ended; None while it has not.
-    pub fn done(&self, i: usize) -> Option<Done> {
-        self.answers[i].done
-    }
-
-    /// When an answer is over: the text that was held back because it might have begun a stop text.
-    pub fn rest(&mut self, i: usize) -> String {
-        self.answers[i].text.rest()
-    }
-}
-
-/// Positions that the longest of the answers can come to.
-fn capacity<'a>(model: &Model, answers: impl IntoIterator<Item = &'a Answer>) -> usize {
-    let block_size = model.config().block_size;
-    let longest = answers.into_iter().map(|a| a.context.len().saturating_add(a.options.n_tokens)).max();
-    longest.unwrap_or(1).min(block_size)
 }

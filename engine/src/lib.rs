@@ -4,7 +4,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`generate`](Generator), `forward`, `text` | a prompt to a stream of text; one look at a whole text |
+//! | [`generate`](Generator), [`batch`](Batch), `answer`, `forward`, `text` | a prompt to a stream of text; one look at a whole text |
 //! | `session`, `cache` | contexts, what is cached of them, which submissions bring them to their next token |
 //! | `self_check` | which device a model gets: one that has room for it and computes rightly |
 //! | `halting`, `sampler`, `trace` | how long to think, which token to choose, what can be seen |
@@ -27,6 +27,8 @@
 //! # }
 //! ```
 
+mod answer;
+mod batch;
 mod cache;
 mod config;
 mod cost;
@@ -50,13 +52,14 @@ mod tokenizer;
 mod trace;
 mod weights;
 
+pub use batch::Batch;
 pub use config::{Config, DEFAULT_HALT_BIAS, MODEL_TYPE};
 pub use cost::{PartSizes, PositionBytes, TokenCost};
 pub use device::{AdapterInfo, Counts, Device, DeviceRequest, adapters};
 pub use error::{Error, Result};
 pub use files::{Bytes, ModelFiles, Progress, ShardIndex};
 pub use forward::{Forward, Positions, Prefixes, forward, prefixes};
-pub use generate::{Batch, Done, GenerateOptions, Generator, Overflow, TokenEvent};
+pub use generate::{Done, GenerateOptions, Generator, Overflow, TokenEvent};
 pub use halting::{DepthControl, HaltedBy};
 pub use model::Model;
 pub use sampler::Sampling;

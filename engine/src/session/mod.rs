@@ -85,7 +85,17 @@ struct Pending {
     /// The most steps that can come of it.
     deepest: u32,
     halted: Option<Halted>,
-    token: Option<u32>,
+    token: Option<Token>,
+}
+
+/// What the output stage came to.
+#[derive(Debug, Clone, Copy)]
+enum Token {
+    Drawn(u32),
+    /// A logit is not finite.
+    NotFinite,
+    /// No token has a text.
+    NoneHasText,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -138,13 +148,27 @@ impl Session {
         self.computed
     }
 
+    /// The context of a sequence, whose beginning another one may share.
+    pub fn context(&self, sequence: usize) -> &[u32] {
+        self.sequences.get(sequence).map_or(&[], Sequence::tokens)
+    }
+
     /// Reads contexts, each of another sequence, and chooses their next tokens.
     ///
     /// # Errors
-    /// [`Error::EmptyPrompt`], [`Error::ContextFull`], [`Error::TokenOutOfRange`], [`Error::NotThere`], those of
-    /// [`DepthControl::check`] and [`Sampling::check`]: nothing has changed. [`Error::NonFiniteLogits`] of any
-    /// of the contexts and those of the device: all sequences are empty, and can be used again.
+    /// Those of [`Session::read_each`], and the first of those that it has for one of the sequences.
     pub async fn read(&mut self, reads: &[Read<'_>]) -> Result<Vec<Reading>> {
+        self.read_each(reads).await?.into_iter().collect()
+    }
+
+    /// The same, where one sequence's failure is no other's: the error of a sequence is
+    /// [`Error::NonFiniteLogits`] or [`Error::NotThere`], and the sequence is empty then.
+    ///
+    /// # Errors
+    /// [`Error::EmptyPrompt`], [`Error::ContextFull`], [`Error::TokenOutOfRange`], [`Error::NotThere`], those of
+    /// [`DepthControl::check`] and [`Sampling::check`]: nothing has changed. Those of the device: all sequences
+    /// are empty, and can be used again.
+    pub async fn read_each(&mut self, reads: &[Read<'_>]) -> Result<Vec<Result<Reading>>> {
         let mut pending = self.accept(reads)?;
         let done = self.think(&mut pending).await;
         self.finish(done, &pending)
@@ -223,29 +247,39 @@ impl Session {
     }
 
     /// The readings; or, where the device failed, an empty session, because nobody knows what it did.
-    fn finish(&mut self, done: Result<()>, pending: &[Pending]) -> Result<Vec<Reading>> {
-        let readings = done.and_then(|()| {
-            let reading = |p: &Pending| match (p.halted, p.token) {
-                (Some(Halted { depth, by, q }), Some(token)) => {
-                    Ok(Reading { depth, halted_by: by, q, token })
-                }
-                _ => Err(Error::Internal(format!("sequence {} has no token", p.sequence))),
-            };
-            pending.iter().map(reading).collect::<Result<Vec<_>>>()
-        });
-        match &readings {
-            Ok(readings) => {
-                for (p, reading) in pending.iter().zip(readings) {
-                    self.ahead[p.sequence] = reading.depth;
-                }
-            }
-            Err(_) => self.sequences.iter_mut().for_each(|sequence| sequence.truncate(0)),
+    fn finish(&mut self, done: Result<()>, pending: &[Pending]) -> Result<Vec<Result<Reading>>> {
+        if let Err(error) = done {
+            self.sequences.iter_mut().for_each(|sequence| sequence.truncate(0));
+            return Err(error);
         }
-        readings
+        let finish_one = |p: &Pending| {
+            let reading = self.reading(p);
+            match &reading {
+                Ok(reading) => self.ahead[p.sequence] = reading.depth,
+                Err(_) => self.sequences[p.sequence].truncate(0),
+            }
+            reading
+        };
+        Ok(pending.iter().map(finish_one).collect())
+    }
+
+    fn reading(&self, p: &Pending) -> Result<Reading> {
+        match (p.halted, p.token) {
+            (Some(Halted { depth, by, q }), Some(Token::Drawn(token))) => {
+                Ok(Reading { depth, halted_by: by, q, token })
+            }
+            (_, Some(Token::NotFinite)) => {
+                Err(Error::NonFiniteLogits { position: self.sequences[p.sequence].tokens().len() - 1 })
+            }
+            (_, Some(Token::NoneHasText)) => {
+                Err(Error::NotThere("a token that may be drawn, as none has a text".to_owned()))
+            }
+            _ => Err(Error::Internal(format!("sequence {} has no token", p.sequence))),
+        }
     }
 
     /// Takes note of what a submission did.
-    fn confirm(&mut self, p: &mut Pending, outcome: &Outcome) -> Result<()> {
+    fn confirm(&mut self, p: &mut Pending, outcome: &Outcome) {
         let sequence = &mut self.sequences[p.sequence];
         let n = sequence.tokens().len();
         if p.halted.is_none() && outcome.last_step > 0 {
@@ -255,18 +289,15 @@ impl Session {
             self.computed.step_rows += (1..=depth).map(|d| (n - sequence.step_from(d)) as u64).sum::<u64>();
             sequence.confirm_steps(depth);
         }
-        let Some((depth, drawn)) = outcome.output else { return Ok(()) };
+        let Some((depth, [token, is_bad])) = outcome.output else { return };
         self.computed.output_rows += (n - sequence.out_from(depth)) as u64;
         sequence.confirm_output(depth, n);
         if p.halted.is_some_and(|halted| halted.depth == depth) {
-            if drawn[1] != 0 {
-                return Err(Error::NonFiniteLogits { position: n - 1 });
-            }
-            if drawn[0] as usize >= self.model.config().vocab_size {
-                return Err(Error::NotThere("a token that may be drawn, as none has a text".to_owned()));
-            }
-            p.token = Some(drawn[0]);
+            p.token = Some(match token {
+                _ if is_bad != 0 => Token::NotFinite,
+                token if token as usize >= self.model.config().vocab_size => Token::NoneHasText,
+                token => Token::Drawn(token),
+            });
         }
-        Ok(())
     }
 }

@@ -70,7 +70,7 @@ impl Session {
         let mut pending = self.accept(std::slice::from_ref(read))?;
         let done = self.think_aloud(&mut pending, on_step).await;
         let mut readings = self.finish(done, &pending)?;
-        Ok(readings.remove(0))
+        readings.remove(0)
     }
 
     async fn think_aloud(

@@ -138,7 +138,7 @@ impl Gpu {
         let descriptor =
             wgpu::BufferDescriptor { label: Some(label), size: n_bytes, usage, mapped_at_creation: false };
         let buffer = self.device.create_buffer(&descriptor);
-        match lock(&self.failure).take() {
+        match self.failure() {
             Some(Error::GpuMemory { .. }) => Err(too_large(None)),
             Some(error) => Err(error),
             None => Ok(Memory { buffer, id, freed: Arc::clone(&self.freed) }),
@@ -162,16 +162,24 @@ impl Gpu {
             Some(staging) => self.readback.wait(&self.device, staging, reads).await,
             None => Ok(vec![]),
         };
-        let failure = lock(&self.failure).take();
-        if let Some(message) = lock(&self.lost).as_ref() {
-            return Err(Error::DeviceLost(message.trim().to_owned()));
-        }
-        match failure {
+        match self.failure() {
             Some(Error::GpuMemory { .. }) => Err(Error::Gpu("it is out of memory".to_owned())),
             Some(error) => Err(error),
             // Numbers that do not come, without an error of ours, are the first sign of a loss.
             None => read.map_err(|error| Error::DeviceLost(error.to_string())),
         }
+    }
+
+    /// What went wrong since it was last asked for. Of a device that is gone nothing else is said: whatever is
+    /// tried on it fails in its own way.
+    fn failure(&self) -> Option<Error> {
+        let failure = lock(&self.failure).take();
+        if failure.is_some() {
+            // The driver tells of a loss only to those who ask.
+            let _it_may_be_gone = self.device.poll(wgpu::PollType::Poll);
+        }
+        let lost = lock(&self.lost).as_ref().map(|message| Error::DeviceLost(message.trim().to_owned()));
+        lost.or(failure)
     }
 
     /// The buffer that the regions are copied to, where there are any.

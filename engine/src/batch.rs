@@ -1,0 +1,130 @@
+//! Several answers at once, which come and go while the others go on.
+
+use std::sync::Arc;
+
+use web_time::Instant;
+
+use crate::answer::{Answer, capacity};
+use crate::error::Result;
+use crate::generate::{Done, GenerateOptions, TokenEvent};
+use crate::model::Model;
+use crate::session::{Read, Session};
+
+/// Makes several answers at once, each exactly as it would come alone. Every answer has a slot; one that is free
+/// still has the cache of the answer before, which the next one with the same beginning takes over.
+#[derive(Debug)]
+pub struct Batch {
+    session: Session,
+    slots: Vec<Option<Answer>>,
+}
+
+impl Batch {
+    /// An answer for each prompt, in slots of their order. Nothing is computed yet. Traces are not kept.
+    ///
+    /// # Errors
+    /// Those of [`Generator::new`](crate::Generator::new).
+    pub fn new(model: &Arc<Model>, prompts: Vec<(Vec<u32>, GenerateOptions)>) -> Result<Batch> {
+        let window = model.config().block_size;
+        let answers =
+            prompts.into_iter().map(|(prompt, options)| Answer::new(model, window, &prompt, options));
+        let answers = answers.collect::<Result<Vec<_>>>()?;
+        let session = Session::new(model, answers.len(), capacity(model, &answers))?;
+        Ok(Batch { session, slots: answers.into_iter().map(Some).collect() })
+    }
+
+    /// Free slots for contexts of at most `window` tokens.
+    ///
+    /// # Errors
+    /// [`Error::GpuMemory`](crate::Error::GpuMemory); [`Error::ContextFull`](crate::Error::ContextFull) where the
+    /// window is above the model's.
+    pub fn with_slots(model: &Arc<Model>, n_slots: usize, window: usize) -> Result<Batch> {
+        let session = Session::new(model, n_slots, window)?;
+        Ok(Batch { session, slots: vec![None; n_slots.max(1)] })
+    }
+
+    /// Begins an answer in a free slot: the one whose cache has most of the prompt. None where all are taken.
+    ///
+    /// # Errors
+    /// Those of [`Generator::new`](crate::Generator::new), where the window is that of the slots.
+    pub fn join(&mut self, prompt: &[u32], options: GenerateOptions) -> Result<Option<usize>> {
+        let answer = Answer::new(self.session.model(), self.session.capacity(), prompt, options)?;
+        let context = answer.read(0).tokens;
+        let free = (0..self.slots.len()).filter(|&slot| self.slots[slot].is_none());
+        // Of equally good ones the one with the least to lose.
+        let chosen = free.min_by_key(|&slot| {
+            let cached = self.session.context(slot);
+            let n_common = cached.iter().zip(context).take_while(|(a, b)| a == b).count();
+            (std::cmp::Reverse(n_common), cached.len())
+        });
+        if let Some(slot) = chosen {
+            self.slots[slot] = Some(answer);
+        }
+        Ok(chosen)
+    }
+
+    /// The next token of each answer that has not ended, with its slot; none: all have ended. An answer that
+    /// fails leaves, and the others go on.
+    ///
+    /// # Errors
+    /// Those of the device. Afterwards all answers are as before, and can be asked for again.
+    pub async fn next(&mut self) -> Result<Vec<(usize, Result<TokenEvent>)>> {
+        let began = Instant::now();
+        let open = |(slot, answer): (usize, &'_ Option<Answer>)| {
+            answer.as_ref().is_some_and(|answer| answer.done().is_none()).then_some(slot)
+        };
+        let open: Vec<usize> = self.slots.iter().enumerate().filter_map(open).collect();
+        if open.is_empty() {
+            return Ok(vec![]);
+        }
+        let reads: Vec<Read<'_>> =
+            open.iter().filter_map(|&slot| Some(self.slots[slot].as_ref()?.read(slot))).collect();
+        let readings = self.session.read_each(&reads).await?;
+        let ms = began.elapsed().as_secs_f64() * 1000.0;
+        let mut events = Vec::with_capacity(open.len());
+        for (slot, reading) in open.into_iter().zip(readings) {
+            let Some(answer) = &mut self.slots[slot] else { continue };
+            let event = reading.map(|reading| TokenEvent { ms, ..answer.accept(&reading) });
+            if event.is_err() {
+                self.slots[slot] = None;
+            }
+            events.push((slot, event));
+        }
+        Ok(events)
+    }
+
+    /// Why an answer ended; None while it has not, and where there is none.
+    pub fn done(&self, slot: usize) -> Option<Done> {
+        self.slots.get(slot)?.as_ref()?.done()
+    }
+
+    /// When an answer is over: the text that was held back because it might have begun a stop text.
+    pub fn rest(&mut self, slot: usize) -> String {
+        self.slots.get_mut(slot).and_then(Option::as_mut).map(Answer::rest).unwrap_or_default()
+    }
+
+    /// Frees a slot, whether its answer has ended or not.
+    pub fn leave(&mut self, slot: usize) {
+        if let Some(slot) = self.slots.get_mut(slot) {
+            *slot = None;
+        }
+    }
+
+    /// Slots that are taken.
+    pub fn n_taken(&self) -> usize {
+        self.slots.iter().flatten().count()
+    }
+
+    /// Goes on with another copy of the same model, when the device of this one was lost.
+    ///
+    /// # Errors
+    /// [`Error::GpuMemory`](crate::Error::GpuMemory).
+    pub fn move_to(&mut self, model: &Arc<Model>) -> Result<()> {
+        self.session = Session::new(model, self.slots.len(), self.session.capacity())?;
+        Ok(())
+    }
+
+    /// What was computed.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+}
