@@ -3,6 +3,7 @@
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::bench::BenchArgs;
+use crate::commands::convert::ConvertArgs;
 use crate::commands::devices::DevicesArgs;
 use crate::commands::forward::ForwardArgs;
 use crate::commands::run::RunArgs;
@@ -49,6 +50,8 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// One forward of the whole prompt, nothing cached: depth, halting values, logits
     Forward(ForwardArgs),
+    /// PyTorch files, safetensors and folders to a folder that the engine reads
+    Convert(ConvertArgs),
     /// List what there is to compute on, and which one `auto` takes
     Devices(DevicesArgs),
     /// Time a token at given contexts and depths

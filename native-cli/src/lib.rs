@@ -13,11 +13,13 @@ mod interrupt;
 mod loading;
 mod output;
 mod paint;
+#[doc(hidden)]
+pub mod pytorch;
 
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
-use crate::commands::{bench, devices, forward, run, show};
+use crate::commands::{bench, convert, devices, forward, run, show};
 
 /// The whole program, from its arguments to its exit code.
 pub fn main() -> ExitCode {
@@ -34,6 +36,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         None => show::show(&cli.common),
         Some(Command::Run(args)) => run::run(&cli.common, *args),
         Some(Command::Forward(args)) => forward::forward(&cli.common, args),
+        Some(Command::Convert(args)) => convert::convert(&cli.common, args),
         Some(Command::Devices(args)) => devices::devices(&cli.common, args),
         Some(Command::Bench(args)) => bench::bench(&cli.common, args),
     }

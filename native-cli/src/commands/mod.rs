@@ -1,6 +1,7 @@
 //! One file or folder a command: its flags, and what it does.
 
 pub mod bench;
+pub mod convert;
 pub mod devices;
 pub mod forward;
 pub mod run;
