@@ -7,6 +7,10 @@
 
 #[path = "cli/answers.rs"]
 mod answers;
+#[path = "cli/convert.rs"]
+mod convert;
+#[path = "cli/convert_hostile.rs"]
+mod convert_hostile;
 #[path = "cli/ends.rs"]
 mod ends;
 #[path = "cli/errors.rs"]
@@ -15,3 +19,5 @@ mod errors;
 mod harness;
 #[path = "cli/inside.rs"]
 mod inside;
+#[path = "cli/pytorch_file.rs"]
+mod pytorch_file;
