@@ -1,16 +1,17 @@
 //! `fathom convert`: real checkpoints give the same model, in every type and form; what it says about it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::Path;
 
+use fathom_engine::{Config, expected_tensors};
 use half::f16;
 use safetensors::SafeTensors;
-use safetensors::tensor::Dtype;
+use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Expected, Outcome, command, fathom, finish, golden, ids};
+use crate::harness::{Expected, Outcome, column, command, fathom, finish, golden, ids};
 use crate::pytorch_file::{Pickle, cosmicfish, cosmicfish_pickle, cosmicfish_storages, pytorch, read};
 
 const CASE: &str = "cosmicfish_hrm/gqa-rope-swiglu";
@@ -236,11 +237,18 @@ fn the_configuration_may_come_from_elsewhere() {
         ("cosmicfish_hrm/one-step", &["tensors too many"][..]),
         ("cosmicfish_hrm/learned-positions", &["missing", "wpe.weight"]),
         ("cosmicfish_hrm/mha-swiglu-bias", &["missing", ".bias"]),
-        ("cosmicfish_hrm/head-dim-56", &["shape", "asks for"]),
     ] {
         let config = format!("{}/config.json", golden(case));
         bench.convert("weights.bin", "other", &["--config", &config]).fails(1, words);
     }
+    let mut config: Value = serde_json::from_slice(&read(CASE, "config.json")).expect("JSON");
+    config["vocab_size"] = json!(98);
+    bench.put("wider.json", config.to_string().as_bytes());
+    let wider = bench.path("wider.json");
+    bench
+        .convert("weights.bin", "other", &["--config", &wider])
+        .fails(1, &["wte.weight", "[97, 64]", "asks for [98, 64]"]);
+    assert!(!bench.0.path().join("other").exists());
 }
 
 #[test]
@@ -262,6 +270,36 @@ fn words_come_along() {
     bench.put("tokenizer.json", b"{}");
     bench.convert("CF.pt", "broken", &[]).fails(1, &["tokenizer.json"]);
     assert!(!bench.0.path().join("broken").exists());
+}
+
+#[test]
+fn gpt_2s_words_are_written_out() {
+    let config = json!({"model_type": "cosmicfish_hrm", "vocab_size": 50257, "n_embd": 8, "block_size": 32,
+        "n_input_layers": 1, "n_output_layers": 1, "n_head": 1, "n_kv_head": 1, "hrm_H_layers": 1, "hrm_L_layers": 1,
+        "hrm_H_cycles": 1, "hrm_L_cycles": 1, "hrm_max_steps": 1, "bias": false, "use_rotary": true,
+        "use_gqa": false, "use_swiglu": false});
+    let shapes =
+        expected_tensors(&Config::from_json(&config.to_string(), "config").expect("a configuration"));
+    let zeros: Vec<(String, Vec<usize>, Vec<u8>)> = shapes
+        .into_iter()
+        .map(|(name, shape)| (name, shape.clone(), vec![0; 2 * shape.iter().product::<usize>()]))
+        .collect();
+    let views = zeros.iter().map(|(name, shape, bytes)| {
+        (name.as_str(), TensorView::new(Dtype::F16, shape.clone(), bytes).expect("a tensor"))
+    });
+    let weights = serialize(views, None::<HashMap<String, String>>).expect("safetensors");
+    let bench = Bench::new("config.json", config.to_string().as_bytes());
+    bench.put("model.safetensors", &weights);
+    let found = bench.json("", "out", &[]);
+    assert_eq!(bench.files("out"), ["config.json", "model.safetensors", "tokenizer.json"]);
+    assert!(found["written"]["tokenizer"].as_str().expect("words").contains("GPT-2"), "{found}");
+    let text = "It's 12345 naïve  words, \u{1f600}\n\tisn't it?";
+    let tokens = |folder: &str| {
+        let folder = bench.path(folder);
+        column(&fathom(&["run", "--prefixes", "--json", "-m", &folder, text]).json_lines(), "token")
+    };
+    assert_eq!(tokens("out"), tokens(""));
+    assert_eq!(tokens("out")[..2], [1026, 338]);
 }
 
 #[test]

@@ -15,8 +15,8 @@ use super::pickle::{self, MOST_BYTES};
 use super::tensor::{Storage, TensorView};
 use super::value::Pickle;
 
-/// How a zip begins.
-pub const MAGIC: &[u8] = b"PK\x03\x04";
+/// How a zip begins, also an empty one.
+pub const MAGIC: &[u8] = b"PK";
 
 /// A PyTorch file, open. Its numbers are read when they are asked for.
 pub struct Archive {

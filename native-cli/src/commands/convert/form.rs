@@ -36,17 +36,18 @@ pub fn resolve(input: &Input, given: Option<&Path>, seq_len: Option<u32>) -> any
     if seq_len.is_some() {
         return Err(crate::failure::usage("--seq-len is for HRM checkpoints only"));
     }
-    let (mut config, named) = match (given, &input.config) {
+    let (mut config, config_from) = match (given, &input.config) {
         (Some(file), _) => read(file)?,
-        (None, Some(fields)) => (fields.clone(), input.path.display().to_string()),
+        (None, Some(fields)) => (fields.clone(), "the same file".to_owned()),
         (None, None) => beside(input)?,
     };
     config.entry("model_type").or_insert_with(|| MODEL_TYPE.into());
     config.entry("architectures").or_insert_with(|| vec!["HRMCosmicFish"].into());
-    let text = Value::Object(config.clone()).to_string();
-    let cosmicfish = Config::from_json(&text, &named)?;
-    let config_from =
-        if named == input.path.display().to_string() { "the same file".to_owned() } else { named };
+    let named = match given {
+        None if input.config.is_some() => format!("the config in {}", input.path.display()),
+        _ => config_from.clone(),
+    };
+    let cosmicfish = Config::from_json(&Value::Object(config.clone()).to_string(), &named)?;
     let expected = expected_tensors(&cosmicfish);
     Ok(Form { config, config_from, expected, cosmicfish: Some(cosmicfish) })
 }
