@@ -9,6 +9,10 @@
 mod answers;
 #[path = "cli/chat.rs"]
 mod chat;
+#[path = "cli/convert.rs"]
+mod convert;
+#[path = "cli/convert_hostile.rs"]
+mod convert_hostile;
 #[path = "cli/ends.rs"]
 mod ends;
 #[path = "cli/errors.rs"]
@@ -19,5 +23,7 @@ mod harness;
 mod info;
 #[path = "cli/inside.rs"]
 mod inside;
+#[path = "cli/pytorch_file.rs"]
+mod pytorch_file;
 #[path = "cli/shell.rs"]
 mod shell;

@@ -5,6 +5,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::commands::bench::BenchArgs;
 use crate::commands::chat::ChatArgs;
 use crate::commands::completions::{CompletionsArgs, ManArgs};
+use crate::commands::convert::ConvertArgs;
 use crate::commands::devices::DevicesArgs;
 use crate::commands::forward::ForwardArgs;
 use crate::commands::info::InfoArgs;
@@ -71,6 +72,8 @@ pub enum Command {
     Forward(ForwardArgs),
     /// What a model is made of and what a token costs, by depth; from a config.json alone too
     Info(InfoArgs),
+    /// PyTorch files, safetensors and folders to a folder that the engine reads
+    Convert(ConvertArgs),
     /// List what there is to compute on, and which one `auto` takes
     Devices(DevicesArgs),
     /// Time a token at given contexts and depths

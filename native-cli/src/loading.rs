@@ -120,7 +120,8 @@ impl LoadBar {
         LoadBar { began: Instant::now(), wanted: !quiet && output::stderr_is_terminal(), bar: None }
     }
 
-    fn show(&mut self, progress: Progress) {
+    /// How far it has come.
+    pub fn show(&mut self, progress: Progress) {
         if !self.wanted || self.began.elapsed() < PATIENCE {
             return;
         }

@@ -1,0 +1,114 @@
+//! The folder that is written: built beside the place where it will be and renamed, so that it is there whole or
+//! not at all, whenever the program or the power goes away.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use tempfile::TempDir;
+
+use crate::failure::usage;
+
+const NEW: &str = "new";
+const OLD: &str = "old";
+
+/// A folder that does not exist yet under its name. Dropped before [`NewFolder::finish`] it leaves nothing.
+pub struct NewFolder {
+    scratch: TempDir,
+    out: PathBuf,
+    replaces: bool,
+}
+
+impl NewFolder {
+    /// Checks that `out` may be written, and makes an empty folder beside it. `input` is what is read.
+    ///
+    /// # Errors
+    /// A place that is taken, or cannot be written.
+    pub fn begin(out: &Path, input: &Path, force: bool) -> anyhow::Result<NewFolder> {
+        let replaces = check(out, input, force)?;
+        // An existing folder may be reached through a link; it is the folder that is replaced.
+        let out = if out.exists() { fs::canonicalize(out)? } else { out.to_owned() };
+        let parent = match out.parent() {
+            Some(parent) if parent != Path::new("") => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let make = || -> std::io::Result<TempDir> {
+            fs::create_dir_all(&parent)?;
+            let scratch = tempfile::Builder::new().prefix(".fathom-convert-").tempdir_in(&parent)?;
+            fs::create_dir(scratch.path().join(NEW))?;
+            Ok(scratch)
+        };
+        let scratch = make().with_context(|| format!("{} cannot be written", out.display()))?;
+        Ok(NewFolder { scratch, out, replaces })
+    }
+
+    /// Where the files are written.
+    pub fn path(&self) -> PathBuf {
+        self.scratch.path().join(NEW)
+    }
+
+    /// Gives the folder its name.
+    ///
+    /// # Errors
+    /// What the operating system says; then the place is as it was.
+    pub fn finish(self) -> anyhow::Result<()> {
+        let (new, old) = (self.path(), self.scratch.path().join(OLD));
+        let rename = || -> std::io::Result<()> {
+            sync(&new);
+            if self.replaces {
+                fs::rename(&self.out, &old)?;
+            } else if self.out.is_dir() {
+                // Only an empty folder lets itself be removed.
+                fs::remove_dir(&self.out)?;
+            }
+            if let Err(error) = fs::rename(&new, &self.out) {
+                if self.replaces {
+                    fs::rename(&old, &self.out)?;
+                }
+                return Err(error);
+            }
+            sync(self.out.parent().unwrap_or(Path::new(".")));
+            Ok(())
+        };
+        rename().with_context(|| format!("{} cannot be written", self.out.display()))
+    }
+}
+
+/// A folder's entries reach the disk. Not every system can; then it does it in its own time.
+fn sync(folder: &Path) {
+    let _some_systems_open_no_folders = File::open(folder).and_then(|folder| folder.sync_all());
+}
+
+/// Whether there is a folder to be replaced.
+fn check(out: &Path, input: &Path, force: bool) -> anyhow::Result<bool> {
+    let shown = out.display();
+    if out.symlink_metadata().is_err() {
+        return Ok(false);
+    }
+    if !out.is_dir() {
+        return Err(usage(format!("{shown} is there and is no folder")));
+    }
+    let entries = fs::read_dir(out).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+    let entries = entries.with_context(|| shown.to_string())?;
+    if entries.is_empty() {
+        return Ok(false);
+    }
+    if !force {
+        return Err(usage(format!("{shown} is not empty: --force replaces a model's folder")));
+    }
+    let (out, input) = (fs::canonicalize(out)?, fs::canonicalize(input)?);
+    if input.starts_with(&out) {
+        bail!("{shown} holds what is read, {}: write elsewhere", input.display());
+    }
+    // --force must never cost somebody a folder that is something else.
+    let odd = entries.iter().find(|entry| !entry.file_type().is_ok_and(|kind| kind.is_file()));
+    match odd {
+        Some(odd) => {
+            bail!("{shown} is not a model's folder, it holds {}: it is not replaced", odd.path().display())
+        }
+        None if !out.join("config.json").is_file() => {
+            bail!("{shown} is not a model's folder, it holds no config.json: it is not replaced")
+        }
+        None => Ok(true),
+    }
+}
