@@ -341,6 +341,9 @@ fn killed_at_any_moment_it_leaves_a_whole_folder_or_none() {
             fs::remove_dir_all(&to).expect("removed");
         }
     }
+    // What the killed ones left is swept by the next one.
+    bench.json("CF.pt", "out", &[]);
+    assert_eq!(bench.files(""), ["CF.pt", "out"]);
 }
 
 #[test]

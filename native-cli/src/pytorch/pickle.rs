@@ -69,9 +69,9 @@ impl<'a> Machine<'a> {
                 self.marks.push(self.stack.len());
                 Ok(())
             }
-            POP if self.marks.last() == Some(&self.stack.len()) => self.to_mark().map(drop),
+            POP if self.marks.last() == Some(&self.stack.len()) => self.take_to_mark().map(drop),
             POP => self.pop().map(drop),
-            POP_MARK => self.to_mark().map(drop),
+            POP_MARK => self.take_to_mark().map(drop),
             DUP => {
                 let top = self.top()?;
                 self.push_id(top)
@@ -148,11 +148,11 @@ impl<'a> Machine<'a> {
                 let items = self.stack.split_off(from.context("a tuple of what is not there")?);
                 self.push(Object::Tuple(items))
             }
-            TUPLE => self.to_mark().and_then(|items| self.push(Object::Tuple(items))),
-            LIST => self.to_mark().and_then(|items| self.push(Object::List(items))),
-            FROZENSET => self.to_mark().and_then(|items| self.push(Object::Set(items))),
+            TUPLE => self.take_to_mark().and_then(|items| self.push(Object::Tuple(items))),
+            LIST => self.take_to_mark().and_then(|items| self.push(Object::List(items))),
+            FROZENSET => self.take_to_mark().and_then(|items| self.push(Object::Set(items))),
             DICT => {
-                let items = pairs(&self.to_mark()?)?;
+                let items = pairs(&self.take_to_mark()?)?;
                 self.push(Object::Dict(items))
             }
             APPEND => {
@@ -160,11 +160,11 @@ impl<'a> Machine<'a> {
                 self.extend_list("APPEND", &[item])
             }
             APPENDS => {
-                let items = self.to_mark()?;
+                let items = self.take_to_mark()?;
                 self.extend_list("APPENDS", &items)
             }
             ADDITEMS => {
-                let added = self.to_mark()?;
+                let added = self.take_to_mark()?;
                 match self.top_object()? {
                     Object::Set(items) => items.extend(added),
                     other => bail!("ADDITEMS to {}", other.kind()),
@@ -176,7 +176,7 @@ impl<'a> Machine<'a> {
                 self.extend_dict("SETITEM", &[key, value])
             }
             SETITEMS => {
-                let items = self.to_mark()?;
+                let items = self.take_to_mark()?;
                 self.extend_dict("SETITEMS", &items)
             }
             other => match refused_name(other) {
@@ -323,7 +323,7 @@ impl<'a> Machine<'a> {
     }
 
     /// What was put on the stack since the last mark.
-    fn to_mark(&mut self) -> anyhow::Result<Vec<Id>> {
+    fn take_to_mark(&mut self) -> anyhow::Result<Vec<Id>> {
         let mark = self.marks.pop().context("no mark is on the stack")?;
         Ok(self.stack.split_off(mark))
     }

@@ -1,5 +1,6 @@
 //! The folder that is written: built beside the place where it will be and renamed, so that it is there whole or
-//! not at all, whenever the program or the power goes away.
+//! not at all, whenever the program or the power goes away. What a program that was killed left beside it is removed
+//! by the next one.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -9,11 +10,16 @@ use tempfile::TempDir;
 
 use crate::failure::usage;
 
+const PREFIX: &str = ".fathom-convert-";
 const NEW: &str = "new";
 const OLD: &str = "old";
+/// Locked as long as somebody works there; the lock goes away with the program, however it ends.
+const LOCK: &str = "lock";
 
 /// A folder that does not exist yet under its name. Dropped before [`NewFolder::finish`] it leaves nothing.
 pub struct NewFolder {
+    // Before the folder around it: some systems remove no file that is open.
+    _lock: File,
     scratch: TempDir,
     out: PathBuf,
     replaces: bool,
@@ -32,14 +38,17 @@ impl NewFolder {
             Some(parent) if parent != Path::new("") => parent.to_owned(),
             _ => PathBuf::from("."),
         };
-        let make = || -> std::io::Result<TempDir> {
+        let make = || -> std::io::Result<(File, TempDir)> {
             fs::create_dir_all(&parent)?;
-            let scratch = tempfile::Builder::new().prefix(".fathom-convert-").tempdir_in(&parent)?;
+            sweep(&parent);
+            let scratch = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&parent)?;
+            let lock = File::create_new(scratch.path().join(LOCK))?;
+            lock.lock()?;
             fs::create_dir(scratch.path().join(NEW))?;
-            Ok(scratch)
+            Ok((lock, scratch))
         };
-        let scratch = make().with_context(|| format!("{} cannot be written", out.display()))?;
-        Ok(NewFolder { scratch, out, replaces })
+        let (lock, scratch) = make().with_context(|| format!("{} cannot be written", out.display()))?;
+        Ok(NewFolder { _lock: lock, scratch, out, replaces })
     }
 
     /// Where the files are written.
@@ -71,6 +80,20 @@ impl NewFolder {
             Ok(())
         };
         rename().with_context(|| format!("{} cannot be written", self.out.display()))
+    }
+}
+
+/// Removes what programs that were killed have left here. Where one was killed between its two renames, both the old
+/// and the new folder are there, and are left to a person.
+fn sweep(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let holds_a_model = path.join(OLD).exists() && path.join(NEW).exists();
+        if is_ours && !holds_a_model && File::open(path.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok())
+        {
+            let _another_time = fs::remove_dir_all(path);
+        }
     }
 }
 

@@ -148,7 +148,7 @@ fn carry_out(common: &Common, args: &ConvertArgs) -> anyhow::Result<Summary> {
     if form.cosmicfish.is_some() {
         check::written(&new.path(), &weight_names)?;
     } else {
-        summary.note("this is an HRM: the engine does not run HRMs yet, other programs can read the files");
+        summary.note("the engine does not run HRMs yet; other programs can read the files");
     }
     new.finish()?;
     summary.finish(files, run_command(&form, &words, &args.out));
