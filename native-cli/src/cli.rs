@@ -1,10 +1,15 @@
 //! The command line as clap reads it. Each subcommand's file turns its part into plain data, once.
 
+use std::path::PathBuf;
+
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::bench::BenchArgs;
 use crate::commands::devices::DevicesArgs;
 use crate::commands::forward::ForwardArgs;
+use crate::commands::list::ListArgs;
+use crate::commands::pull::PullArgs;
+use crate::commands::rm::RmArgs;
 use crate::commands::run::RunArgs;
 use crate::paint::ColorChoice;
 
@@ -12,7 +17,7 @@ const EXAMPLES: &str = "\
 Examples:
   fathom                              see the built-in model solve problems, easy to hard
   fathom run \"7+5-3*4=\"               solve one; each token is tinted by its depth
-  fathom run -m DIR \"Once upon\"       a model from a folder
+  fathom run -m MODEL \"Once upon\"     a model from a folder, or one that `fathom pull` fetched
   fathom devices                      what this machine has to compute on";
 
 /// Runs models that decide for themselves how long to think.
@@ -40,6 +45,9 @@ pub struct Common {
     /// Nothing on standard error but errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
+    /// Folder of pulled models [default: fathom/models in the user's cache folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
 }
 
 /// What there is to do.
@@ -53,6 +61,12 @@ pub enum Command {
     Devices(DevicesArgs),
     /// Time a token at given contexts and depths
     Bench(BenchArgs),
+    /// Fetch a model from a hub (Hugging Face) into the cache; goes on where it was ended
+    Pull(PullArgs),
+    /// List the models in the cache
+    List(ListArgs),
+    /// Remove models from the cache
+    Rm(RmArgs),
 }
 
 impl Cli {

@@ -9,6 +9,7 @@ mod beads;
 mod cli;
 mod commands;
 mod failure;
+mod hub;
 mod interrupt;
 mod loading;
 mod output;
@@ -17,7 +18,7 @@ mod paint;
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
-use crate::commands::{bench, devices, forward, run, show};
+use crate::commands::{bench, devices, forward, list, pull, rm, run, show};
 
 /// The whole program, from its arguments to its exit code.
 pub fn main() -> ExitCode {
@@ -36,5 +37,8 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Forward(args)) => forward::forward(&cli.common, args),
         Some(Command::Devices(args)) => devices::devices(&cli.common, args),
         Some(Command::Bench(args)) => bench::bench(&cli.common, args),
+        Some(Command::Pull(args)) => pull::pull(&cli.common, args),
+        Some(Command::List(args)) => list::list(&cli.common, args),
+        Some(Command::Rm(args)) => rm::rm(&cli.common, args),
     }
 }

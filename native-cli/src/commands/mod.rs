@@ -3,5 +3,8 @@
 pub mod bench;
 pub mod devices;
 pub mod forward;
+pub mod list;
+pub mod pull;
+pub mod rm;
 pub mod run;
 pub mod show;
