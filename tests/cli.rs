@@ -15,3 +15,5 @@ mod errors;
 mod harness;
 #[path = "cli/inside.rs"]
 mod inside;
+#[path = "cli/pull/mod.rs"]
+mod pull;

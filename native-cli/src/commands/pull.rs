@@ -11,11 +11,12 @@ use clap::Args;
 
 use crate::args::whole;
 use crate::cli::Common;
-use crate::hub::cache::{Cache, Shelf, cannot_write, sync_folder};
+use crate::hub::cache::{Cache, cannot_write, sync_folder};
 use crate::hub::client::{Client, Listing, Patience};
 use crate::hub::contents::{self, Contents, Piece};
 use crate::hub::download;
 use crate::hub::names::Wanted;
+use crate::hub::shelf::Shelf;
 use crate::hub::transfer::Progress;
 
 const EXAMPLES: &str = "\

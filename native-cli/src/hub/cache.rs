@@ -12,21 +12,19 @@
 //! Readers take no lock: what they see is complete by construction.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, anyhow};
 use etcetera::BaseStrategy;
 use indicatif::HumanBytes;
-use tempfile::NamedTempFile;
 
-use super::names::{Called, MAIN, Repo, is_commit};
+use super::names::{Called, MAIN, Repo};
+use super::shelf::Shelf;
 
-const PARTIAL: &str = ".partial";
 const LOCKS: &str = ".locks";
 const REMOVED: &str = ".removed";
-const REFS: &str = "refs";
 
 /// How alike two names must be (Jaro-Winkler) for one to be meant by the other.
 const ALIKE: f64 = 0.8;
@@ -93,7 +91,8 @@ impl Cache {
         let unreadable = || format!("the cache {} cannot be read", self.folder.display());
         let mut held = Vec::new();
         for entry in entries(&self.folder).with_context(unreadable)? {
-            if let Some(repo) = entry.to_str().and_then(Repo::from_folder) {
+            let repo = entry.to_str().and_then(Repo::from_folder);
+            if let Some(repo) = repo.filter(|_| self.folder.join(&entry).is_dir()) {
                 held.push(self.shelf(&repo).held().with_context(unreadable)?);
             }
         }
@@ -103,7 +102,7 @@ impl Cache {
 
     /// The place of one repository.
     pub fn shelf(&self, repo: &Repo) -> Shelf<'_> {
-        Shelf { cache: self, repo: repo.clone(), folder: self.folder.join(repo.folder()) }
+        Shelf::new(self, repo)
     }
 
     /// What there is under this name. Where complete models are called so, unfinished ones do not count.
@@ -136,7 +135,7 @@ impl Cache {
     }
 
     /// Makes a folder or file of the cache disappear in one step, and then deletes it.
-    fn discard(&self, path: &Path) -> anyhow::Result<()> {
+    pub(super) fn discard(&self, path: &Path) -> anyhow::Result<()> {
         let _lock = self.lock(REMOVED, &mut || ())?;
         let grave = self.folder.join(REMOVED);
         let removed =
@@ -167,14 +166,23 @@ impl Cache {
         Ok((file.map_err(|error| cannot_write(&path, &error, 0))?, path))
     }
 
-    /// `waits` is called before waiting for another process.
-    fn lock(&self, name: &str, waits: &mut dyn FnMut()) -> anyhow::Result<Lock> {
+    /// None where another process has it.
+    pub(super) fn try_lock(&self, name: &str) -> anyhow::Result<Option<Lock>> {
         let (file, path) = self.lock_file(name)?;
         match file.try_lock() {
-            Ok(()) => return Ok(Lock { _file: file }),
-            Err(TryLockError::WouldBlock) => waits(),
-            Err(TryLockError::Error(error)) => return Err(cannot_write(&path, &error, 0)),
+            Ok(()) => Ok(Some(Lock { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(cannot_write(&path, &error, 0)),
         }
+    }
+
+    /// `waits` is called before waiting for another process.
+    pub(super) fn lock(&self, name: &str, waits: &mut dyn FnMut()) -> anyhow::Result<Lock> {
+        if let Some(lock) = self.try_lock(name)? {
+            return Ok(lock);
+        }
+        waits();
+        let (file, path) = self.lock_file(name)?;
         file.lock().map_err(|error| cannot_write(&path, &error, 0))?;
         Ok(Lock { _file: file })
     }
@@ -220,160 +228,6 @@ impl Pulled {
     }
 }
 
-/// The place of one repository in the cache.
-pub struct Shelf<'a> {
-    cache: &'a Cache,
-    repo: Repo,
-    folder: PathBuf,
-}
-
-impl Shelf<'_> {
-    /// Waits until nobody else changes this repository; `waits` is called if somebody does.
-    ///
-    /// # Errors
-    /// The cache cannot be written.
-    pub fn lock(&self, waits: &mut dyn FnMut()) -> anyhow::Result<Lock> {
-        self.cache.lock(&self.repo.folder(), waits)
-    }
-
-    /// None where somebody else changes this repository.
-    ///
-    /// # Errors
-    /// The cache cannot be written.
-    pub fn try_lock(&self) -> anyhow::Result<Option<Lock>> {
-        let (file, path) = self.cache.lock_file(&self.repo.folder())?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Lock { _file: file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(cannot_write(&path, &error, 0)),
-        }
-    }
-
-    fn held(&self) -> io::Result<Held> {
-        let mut refs = Vec::new();
-        for name in entries(&self.folder.join(REFS))? {
-            let name = name.to_string_lossy().replace("%2F", "/");
-            refs.extend(self.reference(&name).map(|commit| (name, commit)));
-        }
-        refs.sort();
-        let mut models = Vec::new();
-        for name in entries(&self.folder)? {
-            let Some(commit) = name.to_str().filter(|name| is_commit(name)) else { continue };
-            let folder = self.folder.join(commit);
-            models.push(Pulled {
-                refs: refs.iter().filter(|(_, of)| of == commit).map(|(name, _)| name.clone()).collect(),
-                at: fs::metadata(&folder).and_then(|about| about.modified()).ok(),
-                commit: commit.to_owned(),
-                folder,
-            });
-        }
-        models.sort_by_key(|model| std::cmp::Reverse(model.at));
-        Ok(Held { repo: self.repo.clone(), models, partial_bytes: size(&self.partial()) })
-    }
-
-    /// The folder of a commit, if it is complete.
-    pub fn complete(&self, commit: &str) -> Option<PathBuf> {
-        Some(self.folder.join(commit)).filter(|folder| folder.is_dir())
-    }
-
-    /// The commit that a revision had.
-    pub fn reference(&self, revision: &str) -> Option<String> {
-        let text = fs::read_to_string(self.folder.join(REFS).join(ref_file(revision))).ok()?;
-        Some(text.trim().to_owned()).filter(|commit| is_commit(commit))
-    }
-
-    /// Notes the commit of a revision. Needs the lock.
-    ///
-    /// # Errors
-    /// The cache cannot be written.
-    pub fn refer(&self, revision: &str, commit: &str) -> anyhow::Result<()> {
-        if revision == commit || self.reference(revision).as_deref() == Some(commit) {
-            return Ok(());
-        }
-        let path = self.folder.join(REFS).join(ref_file(revision));
-        let write = || -> io::Result<()> {
-            fs::create_dir_all(self.folder.join(REFS))?;
-            // Beside the refs, where a file that a killed process leaves is deleted with the other leftovers.
-            fs::create_dir_all(self.partial())?;
-            let mut file = NamedTempFile::new_in(self.partial())?;
-            writeln!(file, "{commit}")?;
-            file.as_file().sync_all()?;
-            file.persist(&path)?;
-            sync_folder(&self.folder.join(REFS))
-        };
-        write().map_err(|error| cannot_write(&path, &error, 0))
-    }
-
-    /// Where files arrive.
-    pub fn partial(&self) -> PathBuf {
-        self.folder.join(PARTIAL)
-    }
-
-    /// Where the files of a commit are gathered; made if it is not there. Needs the lock.
-    ///
-    /// # Errors
-    /// The cache cannot be written.
-    pub fn stage(&self, commit: &str) -> anyhow::Result<PathBuf> {
-        let folder = self.partial().join(commit);
-        fs::create_dir_all(&folder).map_err(|error| cannot_write(&folder, &error, 0))?;
-        Ok(folder)
-    }
-
-    /// Makes a commit appear whose files are all gathered and checked. Needs the lock.
-    ///
-    /// # Errors
-    /// The cache cannot be written.
-    pub fn publish(&self, commit: &str) -> anyhow::Result<PathBuf> {
-        let (staged, folder) = (self.partial().join(commit), self.folder.join(commit));
-        let publish = || -> io::Result<()> {
-            sync_folder(&staged)?;
-            fs::rename(&staged, &folder)?;
-            sync_folder(&self.folder)?;
-            sync_folder(&self.cache.folder)
-        };
-        publish().map_err(|error| cannot_write(&folder, &error, 0))?;
-        Ok(folder)
-    }
-
-    /// Deletes what is not whole; gives its size. Needs the lock.
-    ///
-    /// # Errors
-    /// The cache cannot be written.
-    pub fn drop_partial(&self) -> anyhow::Result<u64> {
-        let partial = self.partial();
-        let bytes = size(&partial);
-        remove_all(&partial).map_err(|error| cannot_write(&partial, &error, 0))?;
-        if entries(&self.folder).is_ok_and(|rest| rest.iter().all(|name| name == REFS)) {
-            remove_all(&self.folder).map_err(|error| cannot_write(&self.folder, &error, 0))?;
-        }
-        Ok(bytes)
-    }
-
-    /// Deletes one commit and the revisions that mean it; gives its size. Needs the lock.
-    ///
-    /// # Errors
-    /// The cache cannot be written.
-    pub fn drop_model(&self, model: &Pulled) -> anyhow::Result<u64> {
-        let bytes = model.bytes();
-        self.cache.discard(&model.folder)?;
-        for name in &model.refs {
-            let path = self.folder.join(REFS).join(ref_file(name));
-            fs::remove_file(&path).map_err(|error| cannot_write(&path, &error, 0))?;
-        }
-        Ok(bytes)
-    }
-
-    /// Deletes everything there is of the repository; gives its size. Needs the lock.
-    ///
-    /// # Errors
-    /// The cache cannot be written.
-    pub fn drop_all(&self) -> anyhow::Result<u64> {
-        let bytes = size(&self.folder);
-        self.cache.discard(&self.folder)?;
-        Ok(bytes)
-    }
-}
-
 /// Why something in the cache cannot be written; `missing` bytes were still to come.
 pub fn cannot_write(path: &Path, error: &io::Error, missing: u64) -> anyhow::Error {
     let path = path.display();
@@ -386,29 +240,22 @@ pub fn cannot_write(path: &Path, error: &io::Error, missing: u64) -> anyhow::Err
     }
 }
 
-/// A revision may hold slashes, a file's name may not; no revision holds a percent sign.
-fn ref_file(revision: &str) -> String {
-    revision.replace('/', "%2F")
-}
-
 /// The names in a folder; none where it is not there.
-fn entries(folder: &Path) -> io::Result<Vec<std::ffi::OsString>> {
+pub(super) fn entries(folder: &Path) -> io::Result<Vec<std::ffi::OsString>> {
     match fs::read_dir(folder) {
         Ok(entries) => entries.map(|entry| Ok(entry?.file_name())).collect(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        // A stray file among the folders.
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory && folder.is_file() => Ok(Vec::new()),
         Err(error) => Err(error),
     }
 }
 
-fn remove_all(path: &Path) -> io::Result<()> {
+pub(super) fn remove_all(path: &Path) -> io::Result<()> {
     let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     removed.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
 /// Of all files below; what vanishes meanwhile counts nothing.
-fn size(path: &Path) -> u64 {
+pub(super) fn size(path: &Path) -> u64 {
     let Ok(about) = fs::symlink_metadata(path) else { return 0 };
     if !about.is_dir() {
         return about.len();

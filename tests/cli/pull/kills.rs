@@ -1,0 +1,133 @@
+//! Pulls that are ended at any moment, and two at the same time.
+
+use std::process::Child;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::hub::{Hub, Manner};
+
+/// A hub so slow that a pull of it takes about a second.
+fn slow_hub() -> Hub {
+    let hub = Hub::new();
+    hub.answers(
+        |request| if request.is_for("model.safetensors") { Manner::Drip(4096, 12) } else { Manner::Honest },
+    );
+    hub
+}
+
+/// Kills pulls (and removals) at random moments: whatever happens, the list works, what is in it is whole, and in
+/// the end a pull succeeds and equals the source.
+fn kill(n_kills: usize, seed: u64) {
+    let hub = Hub::new();
+    let mut random = seed;
+    let (mut n_killed, mut n_done) = (0, 0);
+    while n_killed < n_kills {
+        // Knuth's constants; the upper bits are random enough.
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        // Every other time it is quick, so that the last steps are hit as well.
+        let quick = n_killed % 2 == 1;
+        hub.answers(move |request| match request.is_for("model.safetensors") {
+            true if !quick => Manner::Drip(4096, 12),
+            _ => Manner::Honest,
+        });
+        let mut child = hub.begin();
+        thread::sleep(Duration::from_millis((random >> 33) % if quick { 60 } else { 500 }));
+        let ended = child.try_wait().expect("it can be asked").is_some();
+        child.kill().expect("it can be killed");
+        let output = child.wait_with_output().expect("it is over");
+        n_killed += usize::from(!ended);
+        assert!(!ended || output.status.success(), "{output:?}");
+        let n_whole = hub.n_whole();
+        assert!(n_whole <= 1);
+        if n_whole == 1 {
+            hub.assert_same_files();
+            n_done += 1;
+            // The removal is killed as well.
+            let mut removal = hub.command(&["rm", "me/tiny"]).spawn().expect("it starts");
+            thread::sleep(Duration::from_millis((random >> 40) % 20));
+            removal.kill().expect("it can be killed");
+            removal.wait().expect("it is over");
+            assert!(hub.n_whole() <= 1);
+        }
+    }
+    eprintln!("{n_killed} kills, {n_done} times the pull was faster or its result was there");
+    hub.answers(|_| Manner::Honest).fathom(&["pull", "-q", "me/tiny"]).ok();
+    hub.assert_pulled();
+    assert_eq!(hub.n_whole(), 1);
+    hub.fathom(&["rm", "me/tiny"]).ok();
+    assert_eq!(hub.names_in_cache(), [".locks"]);
+}
+
+#[test]
+fn killed_twenty_times() {
+    kill(20, 1);
+}
+
+/// `cargo test -p fathom-tests --test cli killed_two_hundred -- --ignored --nocapture`
+#[test]
+#[ignore = "takes minutes; run by hand"]
+fn killed_two_hundred_times() {
+    kill(200, 2);
+}
+
+#[test]
+#[cfg(unix)]
+fn ctrl_c_keeps_what_has_arrived() {
+    let hub = slow_hub();
+    let child = hub.begin();
+    wait_for(|| hub.partial_bytes() > 20_000);
+    interrupt(&child);
+    let output = child.wait_with_output().expect("it is over");
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    assert_eq!(hub.n_whole(), 0);
+    hub.requests();
+    hub.answers(|_| Manner::Honest).pull().ok();
+    hub.assert_pulled();
+    assert!(hub.requests().iter().any(|request| request.from > Some(20_000)));
+}
+
+#[test]
+fn the_second_of_two_waits_for_the_first() {
+    let hub = slow_hub();
+    let first = hub.begin();
+    wait_for(|| hub.partial_bytes() > 0);
+    hub.fathom(&["rm", "me/tiny"]).fails(1, &["me/tiny", "another fathom"]);
+    let partial = hub.fathom(&["rm", "--partial"]);
+    assert!(partial.code == 1 && partial.stderr.contains("another fathom"), "{partial:?}");
+    let second = hub.begin();
+    let (first, second) = (first.wait_with_output().expect("over"), second.wait_with_output().expect("over"));
+    assert!(first.status.success() && second.status.success(), "{first:?} {second:?}");
+    assert_eq!(first.stdout, second.stdout);
+    let said = String::from_utf8(second.stderr).expect("UTF-8");
+    assert!(said.contains("another fathom") && said.contains("is there already"), "{said}");
+    hub.assert_pulled();
+    let n_weights = hub.requests().iter().filter(|request| request.is_for("model.safetensors")).count();
+    assert_eq!(n_weights, 1);
+}
+
+#[test]
+fn leftovers_are_removed_when_asked() {
+    let hub = slow_hub();
+    let mut child = hub.begin();
+    wait_for(|| hub.partial_bytes() > 20_000);
+    child.kill().expect("it can be killed");
+    child.wait().expect("it is over");
+    let freed = hub.fathom(&["rm", "--partial"]).ok();
+    assert!(freed.contains("freed") && !freed.contains(" 0 B"), "{freed}");
+    assert_eq!(hub.names_in_cache(), [".locks"]);
+}
+
+#[track_caller]
+fn wait_for(mut happens: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !happens() {
+        assert!(began.elapsed() < Duration::from_secs(20), "it does not happen");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[cfg(unix)]
+fn interrupt(child: &Child) {
+    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(killed.expect("kill").success());
+}
