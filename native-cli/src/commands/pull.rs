@@ -20,11 +20,12 @@ use crate::hub::shelf::Shelf;
 use crate::hub::transfer::Progress;
 
 const EXAMPLES: &str = "\
-The hub is https://huggingface.co, or HF_ENDPOINT; private and gated models need HF_TOKEN. A pull that was
-ended in any way goes on where it was. The model's folder goes to standard output.
+The hub is https://huggingface.co, or HF_ENDPOINT. Private and gated models need a token, in HF_TOKEN or in the \
+file that Hugging Face's own programs keep. Every file is checked by its hash. A pull that was ended in any way \
+goes on where it was. The model's folder goes to standard output.
 
 Examples:
-  fathom pull owner/repo              the model as it is now (again later: only what changed)
+  fathom pull owner/repo              the model as it is now (again later: what has changed since)
   fathom pull owner/repo@v1.0         a branch, tag or commit
   fathom run -m owner/repo \"Once\"     then it has a name";
 
@@ -102,21 +103,23 @@ impl Pull<'_> {
         }
         let waits = format!("another fathom is pulling or removing {}: waiting for it", self.wanted.repo);
         let _lock = self.shelf.lock(&mut || self.progress.note(&waits))?;
-        let folder = match self.shelf.complete(&listing.commit) {
-            Some(folder) => {
-                self.progress.note(&format!("{wanted} is there already ({})", &listing.commit[..7]));
-                folder
-            }
-            None => {
-                let folder = self.fetch(&listing).with_context(|| wanted.clone())?;
-                self.progress.end();
-                let (commit, summary) = (&listing.commit[..7], self.progress.summary());
-                self.progress.note(&format!("{wanted} is there ({commit}): {summary}"));
-                folder
-            }
+        let there = self.shelf.complete(&listing.commit);
+        let is_new = there.is_none();
+        let folder = match there {
+            Some(folder) => folder,
+            None => self.fetch(&listing).with_context(|| wanted.clone())?,
         };
         self.shelf.refer(revision, &listing.commit)?;
-        self.shelf.drop_partial()?;
+        self.progress.end();
+        let commit = &listing.commit[..7];
+        if is_new {
+            self.shelf.drop_partial()?;
+            let summary = self.progress.summary();
+            self.progress.note(&format!("{wanted} is there ({commit}), {summary}; use it with -m {wanted}"));
+        } else {
+            self.shelf.tidy();
+            self.progress.note(&format!("{wanted} is there already ({commit})"));
+        }
         Ok(folder)
     }
 
@@ -156,7 +159,11 @@ impl Pull<'_> {
             return Ok(());
         }
         let url = self.client.file(&self.wanted.repo, &listing.commit, &piece.name)?;
-        let arrived = download::fetch(&self.client, &url, piece, &self.shelf.partial(), &mut self.progress)?;
+        let partial = self.shelf.partial();
+        for older in self.shelf.held()?.models {
+            download::reuse(&older.folder.join(&piece.name), piece, &partial, &self.progress)?;
+        }
+        let arrived = download::fetch(&self.client, &url, piece, &partial, &mut self.progress)?;
         let moved = fs::rename(&arrived, &path).and_then(|()| sync_folder(staged));
         moved.map_err(|error| cannot_write(&path, &error, self.progress.missing()))?;
         self.progress.file_is_done(&piece.name, piece.bytes);

@@ -232,10 +232,15 @@ impl Pulled {
 pub fn cannot_write(path: &Path, error: &io::Error, missing: u64) -> anyhow::Error {
     let path = path.display();
     match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => anyhow!(
-            "{path}: the disk is full ({error}): {} more are needed; what has arrived is kept, pull again to go on",
-            HumanBytes(missing)
-        ),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            let needed = match missing {
+                0 => String::new(),
+                _ => format!(": {} more are needed", HumanBytes(missing)),
+            };
+            anyhow!(
+                "{path}: the disk is full ({error}){needed}; what has arrived is kept, pull again to go on"
+            )
+        }
         _ => anyhow!("{path}: the cache cannot be written: {error}; --cache DIR names another folder"),
     }
 }

@@ -5,6 +5,7 @@
 
 use std::env;
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -207,7 +208,12 @@ impl Client {
                 Trouble::passing(format!("{host}: nothing came for {} s", self.patience.stall.as_secs_f32()))
             }
             ureq::Error::HostNotFound => Trouble::passing(format!("there is no host {host}, or no network")),
-            ureq::Error::Io(error) => Trouble::passing(format!("{host}: {error}")),
+            ureq::Error::Io(error) => Trouble::passing(match error.kind() {
+                ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => {
+                    format!("{host}: the connection was cut")
+                }
+                _ => format!("{host}: {error}"),
+            }),
             ureq::Error::ConnectionFailed | ureq::Error::BodyStalled | ureq::Error::Protocol(_) => {
                 Trouble::passing(format!("{host}: {error}"))
             }
@@ -216,7 +222,7 @@ impl Client {
     }
 
     /// What went wrong while a body was read.
-    pub fn broken_body(&self, url: &Url, error: std::io::Error) -> Trouble {
+    pub fn broken_body(&self, url: &Url, error: io::Error) -> Trouble {
         self.trouble(url, ureq::Error::from(error))
     }
 

@@ -66,6 +66,34 @@ pub fn fetch(
     )
 }
 
+/// Copies a file that an older state of the model has, if it is the same, to where [`fetch`] will find and check it:
+/// a model of which only the card was changed costs no gigabytes.
+///
+/// # Errors
+/// The disk is full.
+pub fn reuse(older: &Path, piece: &Piece, folder: &Path, progress: &Progress) -> anyhow::Result<()> {
+    let path = folder.join(piece.expected.digits());
+    let is_same = || -> io::Result<bool> {
+        let mut file = File::open(older)?;
+        Ok(file.metadata()?.len() == piece.bytes && hash(&mut file, piece)? == piece.expected.digits())
+    };
+    if !path.exists() && is_same().unwrap_or(false) {
+        fs::copy(older, &path).map_err(|error| cannot_write(&path, &error, progress.missing()))?;
+    }
+    Ok(())
+}
+
+fn hash(file: &mut impl Read, piece: &Piece) -> io::Result<String> {
+    let mut hasher = piece.expected.hasher(piece.bytes);
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(hasher.finish()),
+            n => hasher.update(&chunk[..n]),
+        }
+    }
+}
+
 /// A file that is not whole yet.
 struct Arriving<'a> {
     piece: &'a Piece,

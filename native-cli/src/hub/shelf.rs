@@ -1,16 +1,16 @@
 //! One repository's place in the cache: what may be read at any time, and what is changed under its lock.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::PathBuf;
-
-use tempfile::NamedTempFile;
 
 use super::cache::{Cache, Held, Lock, Pulled, cannot_write, entries, remove_all, size, sync_folder};
 use super::names::{Repo, is_commit};
 
 const PARTIAL: &str = ".partial";
 const REFS: &str = "refs";
+/// A revision that is being noted.
+const NEW_REF: &str = "ref";
 
 /// The place of one repository in the cache.
 pub struct Shelf<'a> {
@@ -88,12 +88,12 @@ impl<'a> Shelf<'a> {
         let path = self.folder.join(REFS).join(ref_file(revision));
         let write = || -> io::Result<()> {
             fs::create_dir_all(self.folder.join(REFS))?;
-            // Beside the refs, where a file that a killed process leaves is deleted with the other leftovers.
             fs::create_dir_all(self.partial())?;
-            let mut file = NamedTempFile::new_in(self.partial())?;
+            let beside = self.partial().join(NEW_REF);
+            let mut file = File::create(&beside)?;
             writeln!(file, "{commit}")?;
-            file.as_file().sync_all()?;
-            file.persist(&path)?;
+            file.sync_all()?;
+            fs::rename(&beside, &path)?;
             sync_folder(&self.folder.join(REFS))
         };
         write().map_err(|error| cannot_write(&path, &error, 0))
@@ -128,6 +128,11 @@ impl<'a> Shelf<'a> {
         };
         publish().map_err(|error| cannot_write(&folder, &error, 0))?;
         Ok(folder)
+    }
+
+    /// Leaves no empty folder behind; an unfinished pull of another commit stays. Needs the lock.
+    pub fn tidy(&self) {
+        let _it_holds_something = fs::remove_dir(self.partial());
     }
 
     /// Deletes what is not whole; gives its size. Needs the lock.

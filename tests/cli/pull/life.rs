@@ -89,8 +89,13 @@ fn what_has_not_changed_costs_one_request() {
     assert_eq!(hub.requests().len(), 1);
     assert_eq!(hub.fathom(&["pull", "-q", "me/tiny"]).stderr, "");
 
+    // Another commit, but the same weights: they are not fetched again.
     hub.set_commit(LATER);
+    hub.set_file("chat_template.jinja", b"{{ messages }}");
     hub.pull().ok();
+    let fetched: Vec<String> =
+        hub.requests().into_iter().filter(|r| !r.is_listing()).map(|r| r.path).collect();
+    assert!(fetched.len() == 1 && fetched[0].ends_with("chat_template.jinja"), "{fetched:?}");
     let listed = hub.fathom(&["list", "--json"]).json_lines().remove(0);
     assert_eq!(listed["models"].as_array().map(Vec::len), Some(2));
     assert_eq!(
@@ -117,6 +122,22 @@ fn addresses_and_revisions() {
     hub.fathom(&["forward", "-m", "me/tiny", "--tokens", "1"]).ok();
     hub.fathom(&["pull", "me/tiny"]).ok();
     assert_eq!(hub.requests().len(), 1);
+}
+
+#[test]
+fn a_known_commit_under_another_name_leaves_an_unfinished_pull_alone() {
+    let hub = Hub::new();
+    hub.pull().ok();
+    hub.set_commit(LATER);
+    hub.set_file("model.safetensors", &[7; 100_000]);
+    hub.answers(
+        |request| if request.is_for("model.safetensors") { Manner::Cut(50_000) } else { Manner::Honest },
+    );
+    assert_eq!(hub.fathom(&["pull", "me/tiny", "-q", "--retries", "0"]).code, 1);
+    hub.set_commit(COMMIT);
+    hub.fathom(&["pull", "me/tiny@v1"]).ok();
+    assert_eq!(hub.partial_bytes(), 50_000);
+    hub.fathom(&["forward", "-m", "tiny@v1", "--tokens", "1"]).ok();
 }
 
 #[test]
