@@ -12,8 +12,8 @@ use crate::loading::Source;
 /// Which model.
 #[derive(Clone, Debug, Args)]
 pub struct ModelArgs {
-    /// Folder with config.json and model.safetensors, or the name of a pulled model: owner/repo[@revision],
-    /// or just repo [default: the built-in model]
+    /// Folder with config.json and model.safetensors, or the name of a pulled model: owner/repo,
+    /// owner/repo@revision, or just repo [default: the built-in model]
     #[arg(short, long, value_name = "MODEL")]
     pub model: Option<PathBuf>,
 }

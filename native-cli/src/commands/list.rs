@@ -124,11 +124,7 @@ fn table(out: &mut impl Write, listed: &Listed, paint: Paint) -> io::Result<()> 
     }
     for row in &listed.partial {
         let size = HumanBytes(row.bytes);
-        writeln!(
-            out,
-            "{}: {size} of an unfinished pull; fathom pull goes on with it, fathom rm --partial removes it",
-            row.name
-        )?;
+        writeln!(out, "{}: {size} of an unfinished pull; rm --partial drops it", row.name)?;
     }
     out.flush()
 }

@@ -115,7 +115,7 @@ impl Pull<'_> {
         if is_new {
             self.shelf.drop_partial()?;
             let summary = self.progress.summary();
-            self.progress.note(&format!("{wanted} is there ({commit}), {summary}; use it with -m {wanted}"));
+            self.progress.note(&format!("{wanted} is there ({commit}): {summary}"));
         } else {
             self.shelf.tidy();
             self.progress.note(&format!("{wanted} is there already ({commit})"));

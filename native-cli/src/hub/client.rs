@@ -111,7 +111,8 @@ impl Client {
 
     fn try_listing(&self, url: &Url) -> Result<Listing, Trouble> {
         let (response, _) = self.get(url, None, Some(LONGEST_LISTING))?;
-        let text = response.into_body().into_with_config().limit(MOST_LISTING_BYTES).read_to_string();
+        let body = response.into_body().into_with_config().limit(MOST_LISTING_BYTES);
+        let text = body.lossy_utf8(true).read_to_string();
         let text = match text {
             Ok(text) => text,
             Err(ureq::Error::BodyExceedsLimit(most)) => {
@@ -208,6 +209,10 @@ impl Client {
                 Trouble::passing(format!("{host}: nothing came for {} s", self.patience.stall.as_secs_f32()))
             }
             ureq::Error::HostNotFound => Trouble::passing(format!("there is no host {host}, or no network")),
+            // What rustls says of a certificate comes as this kind, and will not change in a second.
+            ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData => {
+                Trouble::Lasting(anyhow!("{host}: no secure connection: {error}"))
+            }
             ureq::Error::Io(error) => Trouble::passing(match error.kind() {
                 ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => {
                     format!("{host}: the connection was cut")

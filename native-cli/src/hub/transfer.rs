@@ -92,12 +92,7 @@ impl Progress {
     pub fn summary(&self) -> String {
         let took = self.began.elapsed();
         let speed = (self.fetched as f64 / took.as_secs_f64().max(0.001)) as u64;
-        format!(
-            "{} fetched in {:.1} s, {}/s",
-            HumanBytes(self.fetched),
-            took.as_secs_f64(),
-            HumanBytes(speed)
-        )
+        format!("{} in {:.1} s, {}/s", HumanBytes(self.fetched), took.as_secs_f64(), HumanBytes(speed))
     }
 
     /// The bar is of no more use.
@@ -168,7 +163,9 @@ impl Tries {
         };
         if self.failed >= self.most {
             let tries = if self.most == 0 { String::new() } else { format!(" ({} tries)", self.most + 1) };
-            anyhow::bail!("{what}: {why}{tries}; what has arrived is kept, pull again to go on");
+            let kept =
+                if progress.done == 0 { "" } else { "; what has arrived is kept, pull again to go on" };
+            anyhow::bail!("{what}: {why}{tries}{kept}");
         }
         if let Some(wish) = wish.filter(|&wish| wish > LONGEST_WISH) {
             anyhow::bail!("{what}: {why}, and asks to wait {} s: pull again then", wish.as_secs());

@@ -199,6 +199,7 @@ fn what_is_no_listing() {
             (|_| Manner::Bytes(b"<!DOCTYPE html><html>".to_vec())) as fn(&[u8]) -> Manner,
             &["<!DOCTYPE html>", "JSON"][..],
         ),
+        (|_| Manner::Bytes(vec![0xff; 40]), &["JSON"]),
         (|packed| Manner::Raw(packed.to_vec()), &["gzip"]),
         (|_| Manner::Raw(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec()), &["127.0.0.1"]),
         (|_| Manner::Raw(vec![]), &["127.0.0.1"]),
