@@ -111,10 +111,9 @@ impl Client {
 
     fn try_listing(&self, url: &Url) -> Result<Listing, Trouble> {
         let (response, _) = self.get(url, None, Some(LONGEST_LISTING))?;
-        let body = response.into_body().into_with_config().limit(MOST_LISTING_BYTES);
-        let text = body.lossy_utf8(true).read_to_string();
+        let text = response.into_body().into_with_config().limit(MOST_LISTING_BYTES).read_to_vec();
         let text = match text {
-            Ok(text) => text,
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(ureq::Error::BodyExceedsLimit(most)) => {
                 return Err(anyhow!("{} answers with more than {most} bytes", shown(url)).into());
             }

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub enum Manner {
     Cut(usize),
     /// Nothing more comes after so many bytes.
     Stall(usize),
+    /// Nothing more comes after so many bytes until the test says so.
+    Hold(usize, Arc<AtomicBool>),
     /// So many bytes at a time, with a pause of milliseconds.
     Drip(usize, u64),
     /// As if no range had been asked for.
@@ -174,9 +177,9 @@ impl Hub {
         harness::finish(self.command(arguments), "")
     }
 
-    /// Pulls with a short patience.
+    /// Pulls with little patience.
     pub fn pull(&self) -> Outcome {
-        self.fathom(&["pull", "me/tiny", "--retries", "1", "--stall-timeout", "0.5"])
+        self.fathom(&["pull", "me/tiny", "--retries", "1"])
     }
 
     /// Begins a pull and does not wait for it.
@@ -324,8 +327,17 @@ impl State {
             Manner::Stall(n) => {
                 head(out, status, rest.len(), &range)?;
                 out.write_all(&rest[..n.min(rest.len())])?;
-                thread::sleep(Duration::from_secs(5));
+                thread::sleep(Duration::from_secs(8));
                 Ok(())
+            }
+            Manner::Hold(n, may_go_on) => {
+                let n = n.min(rest.len());
+                head(out, status, rest.len(), &range)?;
+                out.write_all(&rest[..n])?;
+                while !may_go_on.load(Ordering::Relaxed) {
+                    thread::sleep(Duration::from_millis(5));
+                }
+                out.write_all(&rest[n..])
             }
             Manner::Drip(n, ms) => {
                 head(out, status, rest.len(), &range)?;

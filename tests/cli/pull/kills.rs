@@ -1,18 +1,23 @@
 //! Pulls that are ended at any moment, and two at the same time.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::hub::{Hub, Manner};
 
-/// A hub so slow that a pull of it takes about a second.
-fn slow_hub() -> Hub {
-    let hub = Hub::new();
-    hub.answers(
-        |request| if request.is_for("model.safetensors") { Manner::Drip(4096, 12) } else { Manner::Honest },
-    );
-    hub
+/// A hub that keeps the last part of the weights to itself until it is told to go on.
+fn held_hub() -> (Hub, Arc<AtomicBool>) {
+    let (hub, may_go_on) = (Hub::new(), Arc::new(AtomicBool::new(false)));
+    let flag = Arc::clone(&may_go_on);
+    hub.answers(move |request| match request.is_for("model.safetensors") {
+        true => Manner::Hold(100_000, Arc::clone(&flag)),
+        false => Manner::Honest,
+    });
+    (hub, may_go_on)
 }
 
 /// Kills pulls (and removals) at random moments: whatever happens, the list works, what is in it is whole, and in
@@ -83,9 +88,9 @@ fn killed_two_hundred_times() {
 #[test]
 #[cfg(unix)]
 fn ctrl_c_keeps_what_has_arrived() {
-    let hub = slow_hub();
+    let (hub, _) = held_hub();
     let child = hub.begin();
-    wait_for(|| hub.partial_bytes() > 20_000);
+    wait_for(|| hub.partial_bytes() == 100_000);
     interrupt(&child);
     let output = child.wait_with_output().expect("it is over");
     assert_eq!(output.status.code(), Some(130), "{output:?}");
@@ -93,23 +98,26 @@ fn ctrl_c_keeps_what_has_arrived() {
     hub.requests();
     hub.answers(|_| Manner::Honest).pull().ok();
     hub.assert_pulled();
-    assert!(hub.requests().iter().any(|request| request.from > Some(20_000)));
+    assert!(hub.requests().iter().any(|request| request.from == Some(100_000)));
 }
 
 #[test]
 fn the_second_of_two_waits_for_the_first() {
-    let hub = slow_hub();
+    let (hub, may_go_on) = held_hub();
     let first = hub.begin();
     wait_for(|| hub.partial_bytes() > 0);
     hub.fathom(&["rm", "me/tiny"]).fails(1, &["me/tiny", "another fathom"]);
     let partial = hub.fathom(&["rm", "--partial"]);
     assert!(partial.code == 1 && partial.stderr.contains("another fathom"), "{partial:?}");
-    let second = hub.begin();
+    let mut second = hub.begin();
+    let mut said = BufReader::new(second.stderr.take().expect("piped")).lines();
+    let mut next = || said.next().expect("a line").expect("UTF-8");
+    assert!(next().contains("another fathom"));
+    may_go_on.store(true, Ordering::Relaxed);
+    assert!(next().contains("is there already"));
     let (first, second) = (first.wait_with_output().expect("over"), second.wait_with_output().expect("over"));
     assert!(first.status.success() && second.status.success(), "{first:?} {second:?}");
     assert_eq!(first.stdout, second.stdout);
-    let said = String::from_utf8(second.stderr).expect("UTF-8");
-    assert!(said.contains("another fathom") && said.contains("is there already"), "{said}");
     hub.assert_pulled();
     let n_weights = hub.requests().iter().filter(|request| request.is_for("model.safetensors")).count();
     assert_eq!(n_weights, 1);
@@ -117,9 +125,9 @@ fn the_second_of_two_waits_for_the_first() {
 
 #[test]
 fn leftovers_are_removed_when_asked() {
-    let hub = slow_hub();
+    let (hub, _) = held_hub();
     let mut child = hub.begin();
-    wait_for(|| hub.partial_bytes() > 20_000);
+    wait_for(|| hub.partial_bytes() > 0);
     child.kill().expect("it can be killed");
     child.wait().expect("it is over");
     let freed = hub.fathom(&["rm", "--partial"]).ok();

@@ -21,7 +21,7 @@ fn what_was_cut_goes_on_where_it_was() {
     for manner in [|| Manner::Cut(100_000), || Manner::Stall(100_000)] {
         let hub = Hub::new();
         once(&hub, manner);
-        let pulled = hub.pull();
+        let pulled = hub.fathom(&["pull", "me/tiny", "--stall-timeout", "2"]);
         assert!(pulled.stderr.contains("again in"), "{pulled:?}");
         hub.assert_pulled();
         let from: Vec<Option<usize>> =
