@@ -134,13 +134,18 @@ impl Cache {
         Ok(if names.is_empty() { String::new() } else { format!(" (a similar name: {})", names.join(", ")) })
     }
 
-    /// Makes a folder or file of the cache disappear in one step, and then deletes it.
+    /// Makes a folder of the cache disappear in one step, which is on the disk before the first file is deleted.
     pub(super) fn discard(&self, path: &Path) -> anyhow::Result<()> {
         let _lock = self.lock(REMOVED, &mut || ())?;
         let grave = self.folder.join(REMOVED);
-        let removed =
-            remove_all(&grave).and_then(|()| fs::rename(path, &grave)).and_then(|()| remove_all(&grave));
-        removed.map_err(|error| cannot_write(path, &error, 0))
+        let remove = || -> io::Result<()> {
+            remove_all(&grave)?;
+            fs::rename(path, &grave)?;
+            sync_folder(path.parent().unwrap_or(&self.folder))?;
+            sync_folder(&self.folder)?;
+            remove_all(&grave)
+        };
+        remove().map_err(|error| cannot_write(path, &error, 0))
     }
 
     /// Deletes what a process that was killed has left of what it was deleting.
