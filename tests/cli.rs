@@ -27,3 +27,5 @@ mod inside;
 mod pytorch_file;
 #[path = "cli/shell.rs"]
 mod shell;
+#[path = "cli/pull/mod.rs"]
+mod pull;

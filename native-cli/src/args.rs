@@ -7,21 +7,26 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use fathom_engine::{DepthControl, Overflow, Sampling};
 
+use crate::cli::Common;
 use crate::failure::usage;
 use crate::loading::Source;
 
 /// Which model.
 #[derive(Clone, Debug, Args)]
 pub struct ModelArgs {
-    /// Folder with config.json and model.safetensors [default: the built-in model]
-    #[arg(short, long, value_name = "DIR")]
+    /// Folder with config.json and model.safetensors, or the name of a pulled model: owner/repo,
+    /// owner/repo@revision, or just repo [default: the built-in model]
+    #[arg(short, long, value_name = "MODEL")]
     pub model: Option<PathBuf>,
 }
 
 impl ModelArgs {
     /// Where it comes from.
-    pub fn source(self) -> Source {
-        Source::resolve(self.model)
+    ///
+    /// # Errors
+    /// There is neither such a folder nor such a pulled model.
+    pub fn source(self, common: &Common) -> anyhow::Result<Source> {
+        Source::resolve(self.model, common)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The command line as clap reads it. Each subcommand's file turns its part into plain data, once.
 
+use std::path::PathBuf;
+
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::bench::BenchArgs;
@@ -9,6 +11,9 @@ use crate::commands::convert::ConvertArgs;
 use crate::commands::devices::DevicesArgs;
 use crate::commands::forward::ForwardArgs;
 use crate::commands::info::InfoArgs;
+use crate::commands::list::ListArgs;
+use crate::commands::pull::PullArgs;
+use crate::commands::rm::RmArgs;
 use crate::commands::run::RunArgs;
 use crate::paint::ColorChoice;
 
@@ -33,6 +38,8 @@ Examples:
   fathom devices                      what this machine has to compute on
 
 Every flag has a variable: --halt-bias is FATHOM_HALT_BIAS. Flags that take no value are set by true.";
+  fathom run -m MODEL \"Once upon\"     a model from a folder, or one that `fathom pull` fetched
+  fathom devices                      what this machine has to compute on";
 
 /// Runs models that decide for themselves how long to think.
 #[derive(Debug, Parser)]
@@ -59,6 +66,9 @@ pub struct Common {
     /// Nothing on standard error but errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
+    /// Folder of pulled models [default: fathom/models in the user's cache folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
 }
 
 /// What there is to do.
@@ -82,6 +92,12 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Print the manual, or write a page for each command
     Man(ManArgs),
+    /// Fetch a model from a hub (Hugging Face) into the cache; goes on where it was ended
+    Pull(PullArgs),
+    /// List the models in the cache
+    List(ListArgs),
+    /// Remove models from the cache
+    Rm(RmArgs),
 }
 
 impl Cli {

@@ -10,6 +10,7 @@ mod beads;
 mod cli;
 mod commands;
 mod failure;
+mod hub;
 mod interrupt;
 mod loading;
 mod output;
@@ -23,7 +24,7 @@ mod trace_file;
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
-use crate::commands::{bench, chat, completions, convert, devices, forward, info, run, show};
+use crate::commands::{bench, chat, completions, convert, devices, forward, info, list, pull, rm, run, show};
 
 /// The whole program, from its arguments to its exit code.
 pub fn main() -> ExitCode {
@@ -47,5 +48,8 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Bench(args)) => bench::bench(&cli.common, args),
         Some(Command::Completions(args)) => completions::completions(args),
         Some(Command::Man(args)) => completions::man(args),
+        Some(Command::Pull(args)) => pull::pull(&cli.common, args),
+        Some(Command::List(args)) => list::list(&cli.common, args),
+        Some(Command::Rm(args)) => rm::rm(&cli.common, args),
     }
 }

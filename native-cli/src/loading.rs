@@ -11,6 +11,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::beads;
 use crate::cli::Common;
 use crate::failure::usage;
+use crate::hub::cache::Cache;
+use crate::hub::names::Called;
 use crate::output;
 
 /// Where a model comes from.
@@ -20,12 +22,43 @@ pub enum Source {
     BuiltIn,
     /// A folder with config.json and model.safetensors.
     Folder(PathBuf),
+    /// One that was pulled.
+    Pulled {
+        /// `owner/repo`, with the revision if one was given.
+        name: String,
+        /// Its folder in the cache.
+        folder: PathBuf,
+    },
 }
 
 impl Source {
-    /// `-m DIR`, or the built-in model without it.
-    pub fn resolve(folder: Option<PathBuf>) -> Source {
-        folder.map_or(Source::BuiltIn, Source::Folder)
+    /// `-m MODEL`, or the built-in model without it. A folder that is there comes before a pulled model.
+    ///
+    /// # Errors
+    /// One sentence that names both, and what else may have been meant.
+    pub fn resolve(model: Option<PathBuf>, common: &Common) -> anyhow::Result<Source> {
+        let Some(path) = model else { return Ok(Source::BuiltIn) };
+        if path.is_dir() {
+            return Ok(Source::Folder(path));
+        }
+        let shown = path.display().to_string();
+        let expected = "expected a folder with config.json and model.safetensors, or a pulled model";
+        if path.exists() {
+            anyhow::bail!("--model {shown}: {expected}; found a file");
+        }
+        let Ok(called) = Called::parse(&shown) else {
+            anyhow::bail!("--model {shown}: {expected} (owner/repo); found nothing there");
+        };
+        let cache = Cache::open(common.cache.as_deref())?;
+        let found = cache.find(&called).and_then(|held| Ok((held.choose(called.revision.as_deref())?, held)));
+        let (model, held) = found.with_context(|| {
+            format!("--model {shown}: {expected}; found nothing there, and in {}", cache.folder().display())
+        })?;
+        let name = match &called.revision {
+            Some(revision) => format!("{}@{revision}", held.repo),
+            None => held.repo.to_string(),
+        };
+        Ok(Source::Pulled { name, folder: model.folder })
     }
 
     fn read(&self, bar: &mut LoadBar) -> anyhow::Result<ModelFiles> {
@@ -38,18 +71,14 @@ impl Source {
                 name: "beads (built in)".to_owned(),
             }),
             Source::Folder(folder) => read_folder(folder, bar),
+            Source::Pulled { name, folder } => {
+                Ok(ModelFiles { name: name.clone(), ..read_folder(folder, bar)? })
+            }
         }
     }
 }
 
 fn read_folder(folder: &Path, bar: &mut LoadBar) -> anyhow::Result<ModelFiles> {
-    if !folder.is_dir() {
-        let found = if folder.exists() { "a file" } else { "nothing there" };
-        anyhow::bail!(
-            "--model {}: expected a folder with config.json and model.safetensors, found {found}",
-            folder.display()
-        );
-    }
     Ok(ModelFiles::read_folder(folder, &mut |progress| bar.show(progress))?)
 }
 

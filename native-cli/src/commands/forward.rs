@@ -60,7 +60,7 @@ enum Logits<'a> {
 pub fn forward(common: &Common, args: ForwardArgs) -> anyhow::Result<ExitCode> {
     let depth = args.depth.resolve()?;
     let paint = Paint::resolve(common.color, output::stdout_is_terminal());
-    let model = loading::open_model(&args.model.source(), common)?;
+    let model = loading::open_model(&args.model.source(common)?, common)?;
     let tokens = &args.tokens.0;
     let positions = if args.all { Positions::All } else { Positions::Last };
     let forward = pollster::block_on(fathom_engine::forward(&model, tokens, &depth, positions))?;

@@ -7,5 +7,8 @@ pub mod convert;
 pub mod devices;
 pub mod forward;
 pub mod info;
+pub mod list;
+pub mod pull;
+pub mod rm;
 pub mod run;
 pub mod show;

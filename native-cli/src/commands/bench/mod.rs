@@ -43,8 +43,8 @@ pub struct BenchArgs {
     /// Time a model of this form with random weights [default: cosmicfish-hrm]
     #[arg(long, value_name = "FORM", value_enum, conflicts_with = "model")]
     pub synth: Option<Form>,
-    /// Time the model in this folder
-    #[arg(short, long, value_name = "DIR")]
+    /// Time the model in this folder, or the pulled model of this name
+    #[arg(short, long, value_name = "MODEL")]
     pub model: Option<PathBuf>,
     /// Repetitions, each from an empty cache
     #[arg(short, long, value_name = "REPS", default_value_t = 3,
@@ -83,7 +83,7 @@ struct Plan {
 
 enum Measured {
     Synthetic(Form),
-    Folder(Source),
+    Given(Source),
 }
 
 /// One line of the result.
@@ -131,7 +131,7 @@ impl Plan {
         let devices = common.device.split(',').map(|name| loading::device_request(name.trim()));
         Ok(Plan {
             model: match args.model {
-                Some(folder) => Measured::Folder(Source::Folder(folder)),
+                Some(model) => Measured::Given(Source::resolve(Some(model), common)?),
                 None => Measured::Synthetic(args.synth.unwrap_or(Form::CosmicfishHrm)),
             },
             devices: devices.collect::<anyhow::Result<_>>()?,
@@ -147,7 +147,7 @@ impl Plan {
     fn files(&self) -> anyhow::Result<ModelFiles> {
         match &self.model {
             Measured::Synthetic(form) => synth::model(*form, self.seed),
-            Measured::Folder(source) => loading::read_files(source, self.quiet),
+            Measured::Given(source) => loading::read_files(source, self.quiet),
         }
     }
 

@@ -125,7 +125,7 @@ impl Request {
         };
         Ok(Request {
             prompt: Prompt::resolve(args.prompt, args.file, args.tokens.map(|list| list.0))?,
-            source: args.model.source(),
+            source: args.model.source(common)?,
             paint: Paint::resolve(common.color, output::stdout_is_terminal()),
             json: args.json,
             quiet: common.quiet,
