@@ -6,6 +6,7 @@ use crate::commands::bench::BenchArgs;
 use crate::commands::devices::DevicesArgs;
 use crate::commands::forward::ForwardArgs;
 use crate::commands::run::RunArgs;
+use crate::commands::watch::WatchArgs;
 use crate::paint::ColorChoice;
 
 const EXAMPLES: &str = "\
@@ -47,6 +48,8 @@ pub struct Common {
 pub enum Command {
     /// Continue a prompt: the answer to standard output, everything else to standard error
     Run(Box<RunArgs>),
+    /// Watch it think, full screen: each step of each token, live, to go back and forth in
+    Watch(Box<WatchArgs>),
     /// One forward of the whole prompt, nothing cached: depth, halting values, logits
     Forward(ForwardArgs),
     /// List what there is to compute on, and which one `auto` takes

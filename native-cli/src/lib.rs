@@ -13,11 +13,12 @@ mod interrupt;
 mod loading;
 mod output;
 mod paint;
+mod prompt;
 
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
-use crate::commands::{bench, devices, forward, run, show};
+use crate::commands::{bench, devices, forward, run, show, watch};
 
 /// The whole program, from its arguments to its exit code.
 pub fn main() -> ExitCode {
@@ -33,6 +34,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         None => show::show(&cli.common),
         Some(Command::Run(args)) => run::run(&cli.common, *args),
+        Some(Command::Watch(args)) => watch::watch(&cli.common, *args),
         Some(Command::Forward(args)) => forward::forward(&cli.common, args),
         Some(Command::Devices(args)) => devices::devices(&cli.common, args),
         Some(Command::Bench(args)) => bench::bench(&cli.common, args),

@@ -85,13 +85,17 @@ impl Paint {
 
     /// Text on the tint of a depth, of the `deepest` that this model can think.
     pub fn depth<T: fmt::Display>(self, depth: u32, deepest: u32, text: T) -> Painted<T> {
-        let style = match tint(depth, deepest) {
+        Painted { style: self.depth_style(depth, deepest), text }
+    }
+
+    /// The tint of a depth with its letters; nothing where there is none.
+    pub fn depth_style(self, depth: u32, deepest: u32) -> Style {
+        match tint(depth, deepest) {
             Some(colour) if self.is_coloured() => Style::new()
                 .bg_color(Some(self.colour(colour)))
                 .fg_color(Some(self.colour(letters_on(colour)))),
             _ => Style::new(),
-        };
-        Painted { style, text }
+        }
     }
 
     /// A headline or the word that matters.

@@ -5,3 +5,4 @@ pub mod devices;
 pub mod forward;
 pub mod run;
 pub mod show;
+pub mod watch;
