@@ -15,3 +15,6 @@ mod errors;
 mod harness;
 #[path = "cli/inside.rs"]
 mod inside;
+#[cfg(unix)]
+#[path = "cli/watch.rs"]
+mod watch;

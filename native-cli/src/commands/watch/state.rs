@@ -290,3 +290,90 @@ impl Watched {
     }
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(number: u32, margin: f32, moved: &[f32]) -> Event {
+        let cycles = moved.iter().map(|&moved| Cycle { level: Level::L, moved }).collect();
+        let (q_halt, q_continue) = (0.0, 0.0);
+        Event::Step(Step { number, q_halt, q_continue, margin, ms: 10.0, cycles, would_say: Vec::new() })
+    }
+
+    fn said(depth: u32) -> Event {
+        Event::Said(Said { token: 7, name: "x".to_owned(), depth, halted_by: HaltedBy::Cap })
+    }
+
+    fn place(watched: &Watched) -> (usize, usize) {
+        (watched.token(), watched.step())
+    }
+
+    fn two_tokens() -> Watched {
+        let mut watched = Watched::new("x".to_owned());
+        for event in [step(1, -2.0, &[0.5]), step(2, 1.0, &[0.01]), said(2), step(1, -1.0, &[])] {
+            watched.accept(event, false);
+        }
+        watched
+    }
+
+    #[test]
+    fn the_newest_is_followed_until_somebody_looks_elsewhere() {
+        let mut watched = two_tokens();
+        assert_eq!(place(&watched), (1, 0));
+        watched.accept(step(2, 0.5, &[]), false);
+        assert_eq!(place(&watched), (1, 1));
+        watched.look_at(0);
+        watched.look_deeper(-1);
+        watched.accept(said(2), false);
+        watched.accept(step(1, 0.5, &[]), false);
+        assert_eq!((place(&watched), watched.follows), ((0, 0), false));
+        watched.follow();
+        assert_eq!((place(&watched), watched.follows), ((2, 0), true));
+    }
+
+    #[test]
+    fn nobody_looks_outside() {
+        let mut watched = two_tokens();
+        watched.look_at(usize::MAX);
+        watched.look_deeper(isize::MAX);
+        assert_eq!(place(&watched), (1, 0));
+        watched.look_at(0);
+        assert_eq!(place(&watched), (0, 1));
+        watched.look_deeper(isize::MIN);
+        assert_eq!(place(&watched), (0, 0));
+        let mut empty = Watched::new(String::new());
+        empty.look_at(3);
+        empty.look_deeper(1);
+        assert_eq!((place(&empty), empty.thought()), ((0, 0), None));
+        empty.accept(said(1), false);
+        assert_eq!(empty.n_said(), 0);
+    }
+
+    #[test]
+    fn sums_count_what_was_said_and_the_time_of_steps() {
+        let watched = two_tokens();
+        assert_eq!((watched.n_said(), watched.mean_depth()), (1, Some(2.0)));
+        assert_eq!(watched.tokens_per_s().map(f64::round), Some(33.0));
+        assert_eq!(Watched::new(String::new()).tokens_per_s(), None);
+    }
+
+    #[test]
+    fn charts_reach_over_all_tokens() {
+        let mut watched = two_tokens();
+        let Range { below, above, still, stirred } = watched.range;
+        assert_eq!((below, above, still, stirred), (2.0, 1.0, -2.0, 0.0));
+        watched.accept(step(2, f32::NAN, &[0.0, f32::NAN, 20.0]), false);
+        let Range { below, above, still, stirred } = watched.range;
+        assert_eq!((below, above, still, stirred), (2.0, 1.0, -7.0, 2.0));
+        assert_eq!((watched.range.stir(0.0), watched.range.stir(1e9)), (0.0, 1.0));
+    }
+
+    #[test]
+    fn cycles_are_unveiled_one_by_one_and_only_of_the_newest_step() {
+        let mut watched = two_tokens();
+        watched.accept(step(2, 0.5, &[0.1, 0.2]), true);
+        assert_eq!((watched.hidden(1, 1), watched.hidden(1, 0), watched.hidden(0, 1)), (2, 0, 0));
+        assert!(watched.unveil() && watched.unveil() && !watched.unveil());
+        assert_eq!(watched.hidden(1, 1), 0);
+    }
+}

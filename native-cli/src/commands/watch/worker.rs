@@ -29,7 +29,11 @@ impl Worker {
     ///
     /// # Errors
     /// The system has no thread to give.
-    pub fn start(model: &Arc<Model>, generator: Generator, earlier: Option<Worker>) -> anyhow::Result<Worker> {
+    pub fn start(
+        model: &Arc<Model>,
+        generator: Generator,
+        earlier: Option<Worker>,
+    ) -> anyhow::Result<Worker> {
         let model = Arc::clone(model);
         Worker::spawn(move |events| {
             if let Some(earlier) = earlier {

@@ -114,19 +114,24 @@ pub fn draw(frame: &mut Frame<'_>, scene: &Scene<'_>) {
     let strip = Rect { x: left, y, width: right - left, height: 2 + rows.n_soundings };
     answer::draw(frame.buffer_mut(), strip, scene.watched, ink);
     y += strip.height + u16::from(rows.has_gaps);
-    let headline = words::headline(scene);
-    rule(&mut Row::new(frame.buffer_mut(), y, area.right()), area, &fit(&headline, area.width - 6));
+    let headline = words::headline(scene, area.width - 6);
+    rule(&mut Row::new(frame.buffer_mut(), y, area.right()), area, &headline);
     y += 1;
     let table = Rect { x: left, y, width: right - left, height: rows.n_heads + rows.n_steps };
     steps::draw(frame.buffer_mut(), table, rows.n_heads, scene.watched, ink);
     y += table.height + u16::from(rows.has_gaps);
-    for sentence in words::sentences(scene).iter().take(usize::from(rows.n_words)) {
-        Row::new(frame.buffer_mut(), y, right).put(left, u16::MAX, &fit(sentence, right - left), Style::new());
+    for sentence in words::sentences(scene, right - left).iter().take(usize::from(rows.n_words)) {
+        Row::new(frame.buffer_mut(), y, right).put(
+            left,
+            u16::MAX,
+            &fit(sentence, right - left),
+            Style::new(),
+        );
         y += 1;
     }
     let foot = area.bottom() - 1 - u16::from(rows.has_keys);
     let sums = words::sums(scene, right - left, rows.has_keys);
-    Row::new(frame.buffer_mut(), foot, right).put(left, u16::MAX, &fit(&sums, right - left), strong());
+    Row::new(frame.buffer_mut(), foot, right).put(left, u16::MAX, &sums, Style::new());
     if rows.has_keys {
         let keys = words::keys(scene, right - left);
         Row::new(frame.buffer_mut(), foot + 1, right).put(left, u16::MAX, keys, faint());

@@ -13,7 +13,7 @@ use super::words::{letter, percent, signed};
 use crate::commands::watch::state::{Range, Step, Thought, Watched};
 
 const NUMBER: u16 = 6;
-const VALUES: u16 = 18;
+const VALUES: u16 = 17;
 const BLOCKS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 
 /// The columns, by the width there is: where each begins, and how wide it is.
@@ -23,8 +23,8 @@ struct Columns {
     chart: (u16, u16),
     margin: Option<u16>,
     movement: (u16, u16),
-    /// Each cycle is a letter and a block; otherwise a block.
-    has_letters: bool,
+    /// Columns from one cycle to the next.
+    stride: u16,
     ms: Option<u16>,
     say: (u16, u16),
 }
@@ -33,12 +33,10 @@ impl Columns {
     fn of(area: Rect, n_cycles: usize) -> Columns {
         let (is_wide, is_roomy) = (area.width >= 70, area.width >= 96);
         let n_cycles = (n_cycles.max(1) as u16).min(area.width / 5);
-        let has_letters = 2 * n_cycles <= area.width / 5;
-        let movement = (if has_letters { 2 * n_cycles } else { n_cycles }).max(8);
-        let fixed = NUMBER
-            + if is_wide { VALUES } else { 0 }
-            + if is_roomy { 9 + 10 } else { 0 }
-            + (movement + 5);
+        let stride = if 2 * n_cycles <= (area.width / 5).max(8) { 2 } else { 1 };
+        let movement = (stride * n_cycles).max(8);
+        let fixed =
+            NUMBER + if is_wide { VALUES } else { 0 } + if is_roomy { 9 + 10 } else { 0 } + (movement + 5);
         let rest = area.width.saturating_sub(fixed);
         let chart = (rest * 45 / 100).clamp(9, 41);
         let mut x = area.left() + NUMBER;
@@ -52,10 +50,16 @@ impl Columns {
             chart: (next(chart + 2), chart),
             margin: is_roomy.then(|| next(9)),
             movement: (next(movement + 3), movement),
-            has_letters,
+            stride,
             ms: is_roomy.then(|| next(10)),
             say: (next(0), (area.right() - next(0).min(area.right())).min(60)),
         }
+    }
+
+    /// Where each cycle stands, as far as there is room.
+    fn cycles(&self) -> impl Iterator<Item = u16> {
+        let (start, columns) = self.movement;
+        (start..start + columns).step_by(usize::from(self.stride))
     }
 
     /// Columns left of the threshold's line; behind it the rest.
@@ -67,7 +71,7 @@ impl Columns {
 /// `n_heads` rows of captions, then the steps around the one that is looked at.
 pub fn draw(buffer: &mut Buffer, area: Rect, n_heads: u16, watched: &Watched, ink: Ink) {
     let columns = Columns::of(area, watched.n_cycles);
-    heads(buffer, area, n_heads, &columns, watched);
+    heads(buffer, area, n_heads, &columns, watched, ink);
     let none = Thought::default();
     let thought = watched.thought().unwrap_or(&none);
     let n_rows = usize::from(area.height.saturating_sub(n_heads));
@@ -90,14 +94,16 @@ pub fn draw(buffer: &mut Buffer, area: Rect, n_heads: u16, watched: &Watched, in
     }
 }
 
-fn heads(buffer: &mut Buffer, area: Rect, n_heads: u16, columns: &Columns, watched: &Watched) {
+fn heads(buffer: &mut Buffer, area: Rect, n_heads: u16, columns: &Columns, watched: &Watched, ink: Ink) {
     let test = columns.values.unwrap_or(columns.chart.0);
     let threshold = columns.chart.0 + columns.threshold();
     if n_heads > 1 {
         let mut row = Row::new(buffer, area.top(), area.right());
         row.put(test, u16::MAX, "Does it stop here?", strong());
         row.put(columns.movement.0, columns.movement.1 + 2, "Settling?", strong());
-        row.put(columns.say.0, columns.say.1, &fit("If it stopped here it would say", columns.say.1), strong());
+        let long = "If it stopped here it would say";
+        let title = if width(long) <= columns.say.1 { long } else { "It would say" };
+        row.put(columns.say.0, columns.say.1, title, strong());
     }
     let mut row = Row::new(buffer, area.top() + n_heads - 1, area.right());
     row.put(area.left(), u16::MAX, "step", faint());
@@ -105,7 +111,9 @@ fn heads(buffer: &mut Buffer, area: Rect, n_heads: u16, columns: &Columns, watch
         row.put_right(x, 8, "q_halt+b", faint());
         row.put_right(x + 9, 6, "q_cont", faint());
     }
-    row.put(threshold.saturating_sub(6), 6, "go on ", faint());
+    if columns.threshold() > 5 {
+        row.put(threshold - 6, 6, "go on ", faint());
+    }
     row.put(threshold, 1, "│", faint());
     row.put(threshold + 1, u16::MAX, " stop", faint());
     if let Some(x) = columns.margin {
@@ -113,9 +121,9 @@ fn heads(buffer: &mut Buffer, area: Rect, n_heads: u16, columns: &Columns, watch
     }
     let steps = watched.thoughts.iter().rev().flat_map(|thought| &thought.steps);
     if let Some(step) = steps.into_iter().find(|step| !step.cycles.is_empty()) {
-        let gap = if columns.has_letters { " " } else { "" };
-        let order: String = step.cycles.iter().map(|cycle| format!("{}{gap}", letter(cycle.level))).collect();
-        row.put(columns.movement.0, columns.movement.1, &order, faint());
+        for (cycle, x) in step.cycles.iter().zip(columns.cycles()) {
+            row.put(x, 1, letter(cycle.level), cycle_style(cycle.level, ink));
+        }
     }
     if let Some(x) = columns.ms {
         row.put_right(x, 7, "ms", faint());
@@ -123,6 +131,10 @@ fn heads(buffer: &mut Buffer, area: Rect, n_heads: u16, columns: &Columns, watch
     if n_heads == 1 {
         row.put(columns.say.0, columns.say.1, &fit("would say", columns.say.1), faint());
     }
+}
+
+fn cycle_style(level: Level, ink: Ink) -> Style {
+    if level == Level::H { ink.accent() } else { Style::new() }
 }
 
 /// One step.
@@ -141,7 +153,12 @@ impl Line<'_> {
         if self.is_chosen {
             row.put(left, 1, "▶", self.ink.accent());
         }
-        row.put_right(left + 1, 3, &self.step.number.to_string(), self.ink.depth(self.step.number).patch(base));
+        row.put_right(
+            left + 1,
+            3,
+            &self.step.number.to_string(),
+            self.ink.depth(self.step.number).patch(base),
+        );
         self.movement(row, columns, range);
         let threshold = columns.chart.0 + columns.threshold();
         if self.hidden > 0 {
@@ -188,7 +205,7 @@ impl Line<'_> {
             let halves = halves(-self.step.margin).min(2 * before);
             let bar = String::from(if halves % 2 == 1 { "▐" } else { "" });
             let bar = bar + &"█".repeat(usize::from(halves / 2));
-            row.put_right(columns.chart.0, before, &bar, self.ink.accent());
+            row.put_right(columns.chart.0, before, &bar, faint());
         }
         if let Some(word) = self.ending() {
             let room = columns.chart.0 + columns.chart.1 + 1;
@@ -199,18 +216,13 @@ impl Line<'_> {
     }
 
     fn movement(&self, row: &mut Row<'_>, columns: &Columns, range: &Range) {
-        let (mut x, end) = (columns.movement.0, columns.movement.0 + columns.movement.1);
         if self.step.cycles.is_empty() {
-            row.put(x, columns.movement.1, "cached", faint());
+            row.put(columns.movement.0, columns.movement.1, "cached", faint());
         }
         let n_shown = self.step.cycles.len().saturating_sub(self.hidden);
-        for cycle in self.step.cycles.iter().take(n_shown) {
+        for (cycle, x) in self.step.cycles.iter().take(n_shown).zip(columns.cycles()) {
             let block = BLOCKS[(range.stir(cycle.moved) * 7.0).round() as usize];
-            let style = if cycle.level == Level::H { self.ink.accent() } else { Style::new() };
-            if columns.has_letters {
-                x = row.put(x, end.saturating_sub(x), letter(cycle.level), faint());
-            }
-            x = row.put(x, end.saturating_sub(x), block, style);
+            row.put(x, 1, block, cycle_style(cycle.level, self.ink));
         }
     }
 
@@ -218,7 +230,7 @@ impl Line<'_> {
     fn would_say(&self, row: &mut Row<'_>, columns: &Columns, base: Style) {
         let longest = self.thought.steps.iter().flat_map(|step| &step.would_say);
         let longest = longest.map(|guess| width(&guess.name)).max().unwrap_or(1).clamp(1, 10);
-        let each = longest + 8;
+        let each = longest + 7;
         let n = (columns.say.1 / each).max(1);
         let in_the_end = self.thought.said.as_ref().map(|said| said.token);
         for (i, guess) in self.step.would_say.iter().take(usize::from(n)).enumerate() {
@@ -227,7 +239,12 @@ impl Line<'_> {
             let style = if in_the_end == Some(guess.token) { said() } else { Style::new() };
             let style = if i == 0 { style.add_modifier(Modifier::BOLD) } else { style.patch(base) };
             let behind = row.put(x, columns.say.1, &name, style);
-            row.put_right(behind, (x + each).saturating_sub(behind + 1), &percent(guess.probability), faint());
+            row.put_right(
+                behind,
+                (x + each).saturating_sub(behind + 1),
+                &percent(guess.probability),
+                faint(),
+            );
         }
     }
 }

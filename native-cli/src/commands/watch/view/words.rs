@@ -2,31 +2,30 @@
 
 use fathom_engine::{HaltedBy, Level};
 
+use super::ink::{fit, visible, width};
 use super::{Mode, Scene};
 use crate::commands::watch::state::{Step, Thought};
 
 /// All keys, and what the picture shows.
-pub const HELP: [&str; 20] = [
-    "For each token the model thinks in steps. After each it",
-    "compares its wish to stop (q_halt, plus a bias) with its",
-    "wish to go on (q_continue). A bar left of the line: it goes",
-    "on; right of it: it stops, and says the token.",
-    "In a step two states move: L, the fast one, and H, the slow",
-    "one. The higher the block, the farther (logarithmic).",
-    "Reversed letters: what it said in the end.",
+pub const HELP: [&str; 18] = [
+    "For each token the model thinks in steps, a row for each.",
+    "After a step it compares its wish to stop (q_halt, plus a",
+    "bias) with its wish to go on (q_continue). A bar left of the",
+    "line: it goes on. Right of it: it stops and says the token.",
+    "Settling? In a step two states move in turn: L, the fast one,",
+    "and H, the slow one. A lower block moved less (logarithmic).",
+    "It would say: reversed is what it said in the end.",
     "",
-    "← →       a token back, on        Home End  first, last",
-    "↑ ↓       a step back, on         f         follow the newest",
-    "space     pause, go on            s         make one token",
-    "+ -       quicker, slower         p         ask something else",
-    "b B       halting bias down, up, and start over:",
-    "          lower thinks longer, higher shorter",
-    "q Esc     quit",
+    "← →   a token back, on            Home End  first, last token",
+    "↑ ↓   a step back, on             f    follow the newest",
+    "space pause, go on                s    make one token",
+    "+ -   show it quicker, slower     p    ask something else",
+    "b B   bias lower (thinks longer), higher; starts over",
+    "q     quit; Esc and Ctrl-C too",
     "",
-    "The steps are shown slowly; times and tokens/s are those",
-    "that were really taken, with the look at every step.",
-    "",
-    "",
+    "Steps are shown slowly. Times and tokens/s are those really",
+    "taken, which includes the look at every step.",
+    "\"cached\": the step was known from the token before.",
 ];
 
 /// What is going on.
@@ -47,24 +46,46 @@ pub fn state(scene: &Scene<'_>) -> String {
     }
 }
 
-/// Which token one looks at, and what came of it.
-pub fn headline(scene: &Scene<'_>) -> String {
+/// Which token one looks at, and what came of it: the longest that fits.
+pub fn headline(scene: &Scene<'_>, columns: u16) -> String {
     let watched = scene.watched;
     let Some(thought) = watched.thought() else { return "no token yet".to_owned() };
-    let place = format!("token {} of {}", watched.token() + 1, watched.thoughts.len());
-    let Some(said) = &thought.said else {
-        return format!("{place}: thinking, step {} of at most {}", thought.steps.len(), scene.deepest);
+    let (place, n, most) = (watched.token() + 1, watched.thoughts.len(), scene.deepest);
+    let forms = match &thought.said {
+        None => {
+            let now = thought.steps.len();
+            [
+                format!("token {place} of {n}: thinking, step {now} of at most {most}"),
+                format!("{place}/{n}: thinking, step {now}"),
+            ]
+        }
+        Some(said) => {
+            let (how, depth) = (ending(said.halted_by), said.depth);
+            [
+                format!("token {place} of {n}, “{}”: {how} after {depth} of at most {most} steps", said.name),
+                format!("{place}/{n} “{}”: {how} after {depth}", said.name),
+            ]
+        }
     };
-    let how = match said.halted_by {
-        HaltedBy::Test => format!("stopped itself after {}", in_steps(said.depth)),
-        HaltedBy::Cap => format!("cut off at the limit of {}", in_steps(said.depth)),
-        HaltedBy::Forced => format!("made to think {}", in_steps(said.depth)),
-    };
-    format!("{place}, “{}”: {how} (of at most {})", said.name, scene.deepest)
+    longest_that_fits(forms, columns)
+}
+
+fn ending(halted_by: HaltedBy) -> &'static str {
+    match halted_by {
+        HaltedBy::Test => "stopped itself",
+        HaltedBy::Cap => "reached the limit",
+        HaltedBy::Forced => "made to stop",
+    }
+}
+
+/// The last form is the shortest.
+fn longest_that_fits<const N: usize>(forms: [String; N], columns: u16) -> String {
+    let last = forms.last().cloned().unwrap_or_default();
+    forms.into_iter().find(|form| width(form) <= columns).unwrap_or_else(|| fit(&last, columns))
 }
 
 /// The test of the step that one looks at, and what moved in it.
-pub fn sentences(scene: &Scene<'_>) -> Vec<String> {
+pub fn sentences(scene: &Scene<'_>, columns: u16) -> Vec<String> {
     let watched = scene.watched;
     if let Some(note) = &watched.note {
         return vec![note.clone()];
@@ -73,12 +94,12 @@ pub fn sentences(scene: &Scene<'_>) -> Vec<String> {
     let Some(step) = thought.steps.get(watched.step()) else { return Vec::new() };
     let hidden = watched.hidden(watched.token(), watched.step());
     if hidden > 0 {
-        return vec![format!("Step {}: the states move …", step.number), movement(step, hidden)];
+        return vec![format!("Step {}: thinking …", step.number), movement(step, hidden)];
     }
-    vec![verdict(step, thought), movement(step, 0)]
+    vec![verdict(step, thought, columns), movement(step, 0)]
 }
 
-fn verdict(step: &Step, thought: &Thought) -> String {
+fn verdict(step: &Step, thought: &Thought, columns: u16) -> String {
     let bias = step.bias();
     let passed = step.margin > 0.0;
     let sign = if passed { '>' } else { '≤' };
@@ -90,14 +111,14 @@ fn verdict(step: &Step, thought: &Thought) -> String {
         None if passed => "it would stop, but may not",
         None => "it goes on",
     };
-    format!(
-        "Step {}: q_halt {} bias {} = {} {sign} {} q_continue: {end}",
-        step.number,
-        signed(step.q_halt),
-        signed(bias),
-        signed(step.q_halt + bias),
-        signed(step.q_continue)
-    )
+    let (number, sum, on) = (step.number, signed(step.q_halt + bias), signed(step.q_continue));
+    let (q_halt, added) = (signed(step.q_halt), signed(bias));
+    let forms = [
+        format!("Step {number}: q_halt {q_halt} + bias {added} = {sum} {sign} q_continue {on}: {end}"),
+        format!("Step {number}: q_halt + bias {sum} {sign} q_continue {on}: {end}"),
+        format!("Step {number}: {sum} {sign} {on}: {end}"),
+    ];
+    longest_that_fits(forms, columns)
 }
 
 fn movement(step: &Step, hidden: usize) -> String {
@@ -105,36 +126,42 @@ fn movement(step: &Step, hidden: usize) -> String {
         return "Known from before; nothing had to move.".to_owned();
     }
     let shown = step.cycles.iter().take(step.cycles.len() - hidden.min(step.cycles.len()));
-    let moves: Vec<String> =
-        shown.map(|cycle| format!("{} by {}", letter(cycle.level), number(cycle.moved))).collect();
+    let moves = shown.map(|cycle| format!("{} by {}", letter(cycle.level), number(cycle.moved)));
+    let moves: Vec<String> = moves.chain((hidden > 0).then(|| "…".to_owned())).collect();
     let took = if hidden == 0 { format!(" (took {:.1} ms)", step.ms) } else { String::new() };
     format!("Moved: {}{took}", moves.join(", "))
 }
 
-/// Device, depth, speed; with the shortest of the keys where they have no line of their own.
+/// Device, depth, speed, as many of them as fit; with the shortest of the keys where they have no line of their own.
 pub fn sums(scene: &Scene<'_>, columns: u16, has_keys: bool) -> String {
     let watched = scene.watched;
-    let mut parts = vec![scene.device.clone()];
+    let mut line = String::new();
+    let mut add = |part: String| {
+        let gap = if line.is_empty() { "" } else { " · " };
+        if width(&line) + width(gap) + width(&part) <= columns {
+            line.push_str(gap);
+            line.push_str(&part);
+        }
+    };
+    if !has_keys {
+        if scene.is_paused {
+            add("‖ paused".to_owned());
+        }
+        add("? help".to_owned());
+    }
+    add(visible(&scene.device));
     if let Some(mean) = watched.mean_depth() {
-        parts.push(format!("depth {mean:.1} on average"));
+        add(format!("mean depth {mean:.1}"));
     }
     if let Some(rate) = watched.tokens_per_s() {
-        parts.push(format!("{rate:.1} tokens/s"));
+        add(format!("{rate:.1} tokens/s"));
     }
-    if columns >= 60 {
-        parts.push(format!("bias {}", signed(scene.bias)));
-        parts.push(match scene.pace.as_millis() {
-            0 => "full speed".to_owned(),
-            ms => format!("{ms} ms a step"),
-        });
-    }
-    if !has_keys {
-        parts.insert(0, "? help".to_owned());
-        if scene.is_paused {
-            parts.insert(0, "‖ paused".to_owned());
-        }
-    }
-    parts.join(" · ")
+    add(format!("bias {}", signed(scene.bias)));
+    add(match scene.pace.as_millis() {
+        0 => "full speed".to_owned(),
+        ms => format!("a step in {ms} ms"),
+    });
+    line
 }
 
 /// As many of them as there is room for.
@@ -174,8 +201,4 @@ pub fn signed(value: f32) -> String {
 
 fn number(value: f32) -> String {
     if value != 0.0 && value.abs() < 0.001 { format!("{value:.0e}") } else { format!("{value:.3}") }
-}
-
-fn in_steps(depth: u32) -> String {
-    if depth == 1 { "1 step".to_owned() } else { format!("{depth} steps") }
 }
