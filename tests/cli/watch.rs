@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -39,6 +40,10 @@ fn size(columns: u16, rows: u16) -> PtySize {
     PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }
 }
 
+fn cells(n: u16) -> NonZero<u16> {
+    NonZero::new(n).expect("from 1 on")
+}
+
 impl Terminal {
     /// `fathom watch` on 80×24, on the CPU.
     fn watch(arguments: &[&str]) -> Terminal {
@@ -63,7 +68,10 @@ impl Terminal {
         builder.args(arguments);
         let child = pair.slave.spawn_command(builder).expect("the program starts");
         drop(pair.slave);
-        let got = Arc::new(Mutex::new(Got { screen: vt100::Parser::new(24, 80, 0), bytes: Vec::new() }));
+        let got = Arc::new(Mutex::new(Got {
+            screen: vt100::Parser::new(cells(24), cells(80), 0),
+            bytes: Vec::new(),
+        }));
         let mut output = pair.master.try_clone_reader().expect("a reader");
         let into = Arc::clone(&got);
         let reader = thread::spawn(move || {
@@ -99,7 +107,7 @@ impl Terminal {
     }
 
     fn resize(&mut self, columns: u16, rows: u16) {
-        self.got.lock().expect("no panic").screen.screen_mut().set_size(rows, columns);
+        self.got.lock().expect("no panic").screen.screen_mut().set_size(cells(rows), cells(columns));
         self.master.resize(size(columns, rows)).expect("a new size");
     }
 
