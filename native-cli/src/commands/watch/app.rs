@@ -301,7 +301,7 @@ impl App {
         };
         let asked = prompt.and_then(|prompt| self.ask(&prompt));
         if let (Err(error), Mode::Asking(editor)) = (asked, &mut self.mode) {
-            editor.complaint = Some(format!("{error:#}"));
+            editor.complaint = Some(error.root_cause().to_string());
         }
         Next::GoOn
     }

@@ -183,7 +183,7 @@ fn too_small(frame: &mut Frame<'_>, area: Rect) {
     let lines = [
         format!("{}×{} is too small:", area.width, area.height),
         format!("make it {}×{} or more", LEAST.0, LEAST.1),
-        "q quits".to_owned(),
+        "Ctrl-C quits".to_owned(),
     ];
     for (y, line) in (area.top()..area.bottom()).zip(lines) {
         Row::new(frame.buffer_mut(), y, area.right()).put(area.left(), u16::MAX, &line, Style::new());
@@ -191,7 +191,10 @@ fn too_small(frame: &mut Frame<'_>, area: Rect) {
 }
 
 fn help(frame: &mut Frame<'_>, area: Rect) {
-    let lines = words::HELP;
+    let all = || words::EXPLAINED.into_iter().chain(words::KEYS);
+    let fits =
+        usize::from(area.height) >= all().count() + 2 && all().all(|line| width(line) + 4 <= area.width);
+    let lines: Vec<&str> = if fits { all().collect() } else { words::KEYS.into() };
     let columns = lines.iter().map(|line| width(line)).max().unwrap_or(0) + 4;
     let size = (columns.min(area.width), (lines.len() as u16 + 2).min(area.height));
     let x = area.left() + (area.width - size.0) / 2;

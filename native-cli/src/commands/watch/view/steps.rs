@@ -12,7 +12,7 @@ use super::ink::{Ink, Row, faint, fit, said, strong, width};
 use super::words::{letter, percent, signed};
 use crate::commands::watch::state::{Range, Step, Thought, Watched};
 
-const NUMBER: u16 = 6;
+const NUMBER: u16 = 5;
 const VALUES: u16 = 17;
 const BLOCKS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 
@@ -38,7 +38,7 @@ impl Columns {
         let fixed =
             NUMBER + if is_wide { VALUES } else { 0 } + if is_roomy { 9 + 10 } else { 0 } + (movement + 5);
         let rest = area.width.saturating_sub(fixed);
-        let chart = (rest * 45 / 100).clamp(9, 41);
+        let chart = (rest * 2 / 5).clamp(9, 41);
         let mut x = area.left() + NUMBER;
         let mut next = |columns: u16| {
             let at = x;
@@ -64,7 +64,7 @@ impl Columns {
 
     /// Columns left of the threshold's line; behind it the rest.
     fn threshold(&self) -> u16 {
-        self.chart.1 * 55 / 100
+        self.chart.1 / 2
     }
 }
 
@@ -209,7 +209,7 @@ impl Line<'_> {
         }
         if let Some(word) = self.ending() {
             let room = columns.chart.0 + columns.chart.1 + 1;
-            let word = if width(word) + 1 <= behind { word } else { "■" };
+            let word = if width(word) < behind { word } else { "■" };
             let at = (end + 1).min(room.saturating_sub(width(word)));
             row.put(at, u16::MAX, word, strong());
         }
@@ -230,8 +230,8 @@ impl Line<'_> {
     fn would_say(&self, row: &mut Row<'_>, columns: &Columns, base: Style) {
         let longest = self.thought.steps.iter().flat_map(|step| &step.would_say);
         let longest = longest.map(|guess| width(&guess.name)).max().unwrap_or(1).clamp(1, 10);
-        let each = longest + 7;
-        let n = (columns.say.1 / each).max(1);
+        let each = longest + 8;
+        let n = ((columns.say.1 + 1) / each).max(1);
         let in_the_end = self.thought.said.as_ref().map(|said| said.token);
         for (i, guess) in self.step.would_say.iter().take(usize::from(n)).enumerate() {
             let x = columns.say.0 + i as u16 * each;

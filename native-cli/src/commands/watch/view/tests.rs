@@ -98,14 +98,14 @@ fn at_80_by_24_everything_is_there() {
     );
     assert!(lines[6].contains("Does it stop here?") && lines[6].contains("Settling?"), "{lines:#?}");
     assert!(lines[7].contains("go on │ stop") && lines[7].contains("L H L H"), "{lines:#?}");
-    assert!(row(&lines, 1).contains("−5.75  +1.00    ███████│ "), "{lines:#?}");
+    assert!(row(&lines, 1).contains("−5.75  +1.00    ██████│ "), "{lines:#?}");
     assert!(row(&lines, 1).contains("█ ▇ ▂ ▆"), "{lines:#?}");
-    assert!(row(&lines, 1).contains("7  60%  6  20%"), "{lines:#?}");
+    assert!(row(&lines, 1).contains("7   60%  6   20%"), "{lines:#?}");
     assert!(row(&lines, 2).contains("█│ "), "{lines:#?}");
-    assert!(row(&lines, 3).starts_with(" ▶  3     −2.25  −2.50           │▌ ■ stops"), "{lines:#?}");
-    assert!(row(&lines, 3).contains("6 >99%  7  <1%"), "{lines:#?}");
+    assert!(row(&lines, 3).starts_with(" ▶  3    −2.25  −2.50          │▌ ■ stops"), "{lines:#?}");
+    assert!(row(&lines, 3).contains("6  >99%  7   <1%"), "{lines:#?}");
     // The threshold's line goes on to where it could still think.
-    assert!(row(&lines, 4).starts_with("    4                            │"), "{lines:#?}");
+    assert!(row(&lines, 4).starts_with("    4                          │"), "{lines:#?}");
     assert_eq!(lines[20], " Step 3: q_halt +2.50 + bias −4.75 = −2.25 > q_continue −2.50: it stops here");
     assert!(lines[21].contains("L by 0.900, H by 0.500, L by 7e-4, H by 0.040 (took 2.5 ms)"), "{lines:#?}");
     assert!(lines[22].starts_with(" cpu, 2 threads · mean depth 2.0 · 160.0 tokens/s"), "{lines:#?}");
@@ -163,7 +163,7 @@ fn a_smaller_one_keeps_what_matters() {
     assert_eq!(lines[1], " answer  ▸6◂ 9  …");
     assert!(lines[3].contains("1/3 “6”: stopped itself after 3"), "{lines:#?}");
     assert!(row(&lines, 3).contains("│") && row(&lines, 3).contains('■'), "{lines:#?}");
-    assert!(row(&lines, 3).contains("6 >99%"), "{lines:#?}");
+    assert!(row(&lines, 3).contains("6  >99%"), "{lines:#?}");
     assert_eq!(lines[10], " Step 3: −2.25 > −2.50: it stops here");
     assert!(lines[11].starts_with(" ? help · cpu, 2 threads"), "{lines:#?}");
     assert!(text(&watched, 39, 12)[0].starts_with("39×12 is too small"));
@@ -182,6 +182,18 @@ fn a_step_is_seen_cycle_by_cycle() {
     while watched.unveil() {}
     let lines = text(&watched, 80, 24);
     assert!(row(&lines, 2).contains('▇') && row(&lines, 2).contains("75%"), "{lines:#?}");
+}
+
+#[test]
+fn the_help_has_all_keys_at_every_size() {
+    let watched = watched();
+    for (columns, rows) in [(80, 24), (40, 12), (300, 99)] {
+        let lines = lines(&picture(&scene(&watched, &Mode::Help, ColorChoice::Never), columns, rows));
+        for key in words::KEYS {
+            assert!(lines.iter().any(|line| line.contains(key)), "{key}: {lines:#?}");
+        }
+        assert_eq!(lines.iter().any(|line| line.contains("Settling? In a step")), columns >= 80);
+    }
 }
 
 #[test]

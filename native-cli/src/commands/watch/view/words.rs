@@ -6,26 +6,33 @@ use super::ink::{fit, visible, width};
 use super::{Mode, Scene};
 use crate::commands::watch::state::{Step, Thought};
 
-/// All keys, and what the picture shows.
-pub const HELP: [&str; 18] = [
-    "For each token the model thinks in steps, a row for each.",
-    "After a step it compares its wish to stop (q_halt, plus a",
-    "bias) with its wish to go on (q_continue). A bar left of the",
-    "line: it goes on. Right of it: it stops and says the token.",
-    "Settling? In a step two states move in turn: L, the fast one,",
-    "and H, the slow one. A lower block moved less (logarithmic).",
-    "It would say: reversed is what it said in the end.",
+/// What the picture shows.
+pub const EXPLAINED: [&str; 11] = [
+    "For each token the model thinks in steps, a row for each. After a step",
+    "it compares its wish to stop (q_halt, plus a bias) with its wish to go",
+    "on (q_continue). A bar left of the line: it goes on. Right of it: it",
+    "stops, and says the token. Reversed is what it said in the end.",
+    "Settling? In a step two states move in turn: L, the fast one, and H,",
+    "the slow one. A lower block moved less (logarithmic).",
     "",
-    "← →   a token back, on            Home End  first, last token",
-    "↑ ↓   a step back, on             f    follow the newest",
-    "space pause, go on                s    make one token",
-    "+ -   show it quicker, slower     p    ask something else",
-    "b B   bias lower (thinks longer), higher; starts over",
-    "q     quit; Esc and Ctrl-C too",
+    "Steps are shown slowly. Times and tokens/s are those really taken, which",
+    "includes the look at every step. \"cached\": the step was known from the",
+    "token before.",
     "",
-    "Steps are shown slowly. Times and tokens/s are those really",
-    "taken, which includes the look at every step.",
-    "\"cached\": the step was known from the token before.",
+];
+
+/// What keys do.
+pub const KEYS: [&str; 10] = [
+    "← →       a token back, on",
+    "↑ ↓       a step back, on",
+    "Home End  first, last token",
+    "f         follow the newest",
+    "space     pause, go on",
+    "s         make one token",
+    "+ -       show it quicker, slower",
+    "p         ask something else",
+    "b B       bias down, up; starts over",
+    "q         quit",
 ];
 
 /// What is going on.
@@ -144,6 +151,9 @@ pub fn sums(scene: &Scene<'_>, columns: u16, has_keys: bool) -> String {
         }
     };
     if !has_keys {
+        if !matches!(scene.mode, Mode::Watching) {
+            return keys(scene, columns).to_owned();
+        }
         if scene.is_paused {
             add("‖ paused".to_owned());
         }
@@ -189,7 +199,7 @@ pub fn letter(level: Level) -> &'static str {
 pub fn percent(probability: f32) -> String {
     match probability * 100.0 {
         p if p > 0.0 && p < 0.5 => "<1%".to_owned(),
-        p if p >= 99.5 && p < 100.0 => ">99%".to_owned(),
+        p if (99.5..100.0).contains(&p) => ">99%".to_owned(),
         p => format!("{p:.0}%"),
     }
 }
