@@ -224,6 +224,7 @@ impl App {
             match event::read().context("the keyboard")? {
                 event::Event::Key(key) if key.kind != KeyEventKind::Release => {
                     self.is_dirty = true;
+                    self.watched.note = None;
                     if matches!(self.press(key), Next::Quit) {
                         return Ok(Next::Quit);
                     }

@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_line_is_its_steps_and_what_was_said() {
-        let events = read(LINE).expect("a trace");
+        let Ok(events) = read(LINE) else { panic!("a trace") };
         let [Event::Step(step), Event::Said(said)] = events.as_slice() else { panic!("{events:?}") };
         assert_eq!(step.cycles, [Cycle { level: Level::L, moved: 0.25 }]);
         assert_eq!(step.would_say, [Guess { token: 8, name: "<8>".to_owned(), probability: 0.75 }]);

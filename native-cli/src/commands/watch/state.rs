@@ -151,7 +151,7 @@ pub struct Watched {
     pub thoughts: Vec<Thought>,
     /// Why it is over.
     pub ended: Option<String>,
-    /// The last sentence that came.
+    /// The last sentence that came, until a key is pressed.
     pub note: Option<String>,
     /// For charts.
     pub range: Range,

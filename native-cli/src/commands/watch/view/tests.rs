@@ -80,7 +80,8 @@ fn text(watched: &Watched, columns: u16, rows: u16) -> Vec<String> {
 
 /// The row of the table that belongs to a step.
 fn row(lines: &[String], step: u32) -> &str {
-    let head = lines.iter().position(|line| line.trim_start().starts_with("step")).expect("a table");
+    let head = lines.iter().position(|line| line.trim_start().starts_with("step"));
+    let head = head.unwrap_or_else(|| panic!("no table in {lines:#?}"));
     &lines[head + step as usize]
 }
 

@@ -91,19 +91,25 @@ fn longest_that_fits<const N: usize>(forms: [String; N], columns: u16) -> String
     forms.into_iter().find(|form| width(form) <= columns).unwrap_or_else(|| fit(&last, columns))
 }
 
-/// The test of the step that one looks at, and what moved in it.
+/// The test of the step that one looks at, and what moved in it; a note comes before the latter.
 pub fn sentences(scene: &Scene<'_>, columns: u16) -> Vec<String> {
     let watched = scene.watched;
+    let mut sentences = Vec::new();
+    let thought = watched.thought();
+    if let Some((thought, step)) =
+        thought.and_then(|thought| Some((thought, thought.steps.get(watched.step())?)))
+    {
+        let hidden = watched.hidden(watched.token(), watched.step());
+        sentences.push(match hidden {
+            0 => verdict(step, thought, columns),
+            _ => format!("Step {}: thinking …", step.number),
+        });
+        sentences.push(movement(step, hidden));
+    }
     if let Some(note) = &watched.note {
-        return vec![note.clone()];
+        sentences.insert(sentences.len().min(1), note.clone());
     }
-    let Some(thought) = watched.thought() else { return Vec::new() };
-    let Some(step) = thought.steps.get(watched.step()) else { return Vec::new() };
-    let hidden = watched.hidden(watched.token(), watched.step());
-    if hidden > 0 {
-        return vec![format!("Step {}: thinking …", step.number), movement(step, hidden)];
-    }
-    vec![verdict(step, thought, columns), movement(step, 0)]
+    sentences
 }
 
 fn verdict(step: &Step, thought: &Thought, columns: u16) -> String {
