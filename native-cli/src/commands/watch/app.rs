@@ -45,8 +45,6 @@ pub struct App {
     one_more: bool,
     shown: Instant,
     is_dirty: bool,
-    /// What ended the answer, for the exit code.
-    failure: Option<anyhow::Error>,
 }
 
 enum Next {
@@ -70,7 +68,6 @@ impl App {
             one_more: false,
             shown: Instant::now(),
             is_dirty: true,
-            failure: None,
         }
     }
 
@@ -131,7 +128,7 @@ impl App {
                 break;
             }
         }
-        self.failure.take().map_or(Ok(()), Err)
+        self.watched.failure.take().map_or(Ok(()), Err)
     }
 
     /// Ends what is still being made.
@@ -146,7 +143,6 @@ impl App {
         self.mode = Mode::Watching;
         self.is_paused = false;
         self.one_more = false;
-        self.failure = None;
         self.is_dirty = true;
     }
 
@@ -158,6 +154,7 @@ impl App {
             device: self.model.device().name(),
             deepest: self.model.config().hrm_max_steps as u32,
             bias: self.options.depth.halt_bias.unwrap_or(self.model.config().halt_bias),
+            seed: (self.options.sampling.temperature > 0.0).then_some(self.options.sampling.seed),
             is_paused: self.is_paused,
             pace: self.pace,
             paint: self.paint,
@@ -211,12 +208,7 @@ impl App {
             Event::Said(_) => self.one_more = false,
             _ => {}
         }
-        if let Event::Failed(error) = event {
-            self.watched.accept(Event::Done(format!("failed: {error:#}")), false);
-            self.failure = Some(error);
-        } else {
-            self.watched.accept(event, !self.pace.is_zero());
-        }
+        self.watched.accept(event, !self.pace.is_zero());
     }
 
     fn read(&mut self) -> anyhow::Result<Next> {

@@ -30,9 +30,9 @@ use self::app::App;
 use self::screen::Screen;
 
 const KEYS: &str = "\
-Without a prompt it asks for one. Keys: space pauses, s makes one token, left and right choose a token, up and down a step of it, f follows the
-newest, p asks something else, b and B lower and raise the halting bias, + and - change the pace, q ends, ? tells
-all of them.";
+Without a prompt it asks for one. Keys: space pauses, s makes one token, left and right choose a token, up and down \
+a step of it, f follows the newest, p asks something else, b and B lower and raise the halting bias, + and - change \
+the pace, q ends, ? tells all of them.";
 
 /// `fathom watch`.
 #[derive(Debug, Args)]

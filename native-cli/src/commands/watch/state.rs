@@ -151,6 +151,8 @@ pub struct Watched {
     pub thoughts: Vec<Thought>,
     /// Why it is over.
     pub ended: Option<String>,
+    /// What went wrong, where something did.
+    pub failure: Option<anyhow::Error>,
     /// The last sentence that came, until a key is pressed.
     pub note: Option<String>,
     /// For charts.
@@ -173,6 +175,7 @@ impl Watched {
             prompt,
             thoughts: Vec::new(),
             ended: None,
+            failure: None,
             note: None,
             range: Range { below: 0.0, above: 0.0, still: -1.0, stirred: 0.0 },
             n_cycles: 0,
@@ -207,7 +210,10 @@ impl Watched {
             }
             Event::Note(note) => self.note = Some(note),
             Event::Done(why) => self.ended = Some(why),
-            Event::Failed(error) => self.ended = Some(format!("failed: {error:#}")),
+            Event::Failed(error) => {
+                self.ended = Some(format!("failed: {error:#}"));
+                self.failure = Some(error);
+            }
         }
         self.catch_up();
     }

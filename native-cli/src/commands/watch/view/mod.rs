@@ -45,6 +45,8 @@ pub struct Scene<'a> {
     pub deepest: u32,
     /// What is added to its wish to stop.
     pub bias: f32,
+    /// Of the draws, where tokens are drawn.
+    pub seed: Option<u64>,
     /// Nothing more is shown until somebody says so.
     pub is_paused: bool,
     /// The least time that a step is shown.

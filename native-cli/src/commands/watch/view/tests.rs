@@ -57,6 +57,7 @@ fn scene<'a>(watched: &'a Watched, mode: &'a Mode, color: ColorChoice) -> Scene<
         device: "cpu, 2 threads".to_owned(),
         deepest: 16,
         bias: -4.75,
+        seed: None,
         is_paused: false,
         pace: Duration::from_millis(250),
         paint: Paint::resolve(color, true),
@@ -195,6 +196,33 @@ fn the_help_has_all_keys_at_every_size() {
         }
         assert_eq!(lines.iter().any(|line| line.contains("Settling? In a step")), columns >= 80);
     }
+}
+
+#[test]
+fn a_note_leaves_the_verdict_and_a_failure_says_what_failed() {
+    let mut watched = watched();
+    watched.accept(Event::Note("the window is full".to_owned()), false);
+    watched.accept(Event::Failed(anyhow::anyhow!("the device was lost")), false);
+    let lines = text(&watched, 80, 24);
+    assert!(lines[0].ends_with("■ failed: the device was lost"), "{lines:#?}");
+    assert!(lines[20].starts_with(" Step 1:") && lines[21] == " the window is full", "{lines:#?}");
+    assert!(watched.failure.is_some());
+}
+
+#[test]
+fn tokens_wider_than_a_column_stay_over_their_depths() {
+    let mut watched = Watched::new("日本".to_owned());
+    for (token, name) in [(1, "語"), (2, "👍"), (3, "x")] {
+        watched.accept(step(1, 3.0, -3.0, &[(token, name, 0.9), (9, "日本語", 0.05)]), false);
+        watched.accept(said(token, name, 1), false);
+    }
+    let picture = picture(&scene(&watched, &Mode::Watching, ColorChoice::Never), 100, 24);
+    let at = |x, y| picture[(x, y)].symbol();
+    // A wide one takes two cells; its depth stands under the first.
+    assert_eq!((at(10, 2), at(14, 2), at(18, 2)), ("語", "👍", "x"));
+    assert_eq!((at(10, 3), at(14, 3), at(18, 3)), ("1", "1", "1"));
+    let table = &lines(&picture)[8];
+    assert!(table.contains("x        90%  日 本 語    5%"), "{table}");
 }
 
 #[test]

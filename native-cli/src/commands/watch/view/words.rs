@@ -173,6 +173,9 @@ pub fn sums(scene: &Scene<'_>, columns: u16, has_keys: bool) -> String {
         add(format!("{rate:.1} tokens/s"));
     }
     add(format!("bias {}", signed(scene.bias)));
+    if let Some(seed) = scene.seed {
+        add(format!("seed {seed}"));
+    }
     add(match scene.pace.as_millis() {
         0 => "full speed".to_owned(),
         ms => format!("a step in {ms} ms"),
