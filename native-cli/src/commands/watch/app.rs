@@ -147,13 +147,15 @@ impl App {
     }
 
     fn scene(&self) -> Scene<'_> {
+        // A file tells neither where it was computed nor with which bias.
+        let is_replay = self.worker.is_some() && self.prompt.is_none();
         Scene {
             watched: &self.watched,
             mode: &self.mode,
             model: self.model.name(),
-            device: self.model.device().name(),
+            device: if is_replay { "a replay".to_owned() } else { self.model.device().name() },
             deepest: self.model.config().hrm_max_steps as u32,
-            bias: self.options.depth.halt_bias.unwrap_or(self.model.config().halt_bias),
+            bias: (!is_replay).then(|| self.options.depth.halt_bias.unwrap_or(self.model.config().halt_bias)),
             seed: (self.options.sampling.temperature > 0.0).then_some(self.options.sampling.seed),
             is_paused: self.is_paused,
             pace: self.pace,

@@ -92,6 +92,8 @@ pub struct Thought {
 /// What happens.
 #[derive(Debug)]
 pub enum Event {
+    /// It begins now.
+    Begun,
     /// A step more of the token in the making.
     Step(Step),
     /// The token is there.
@@ -191,6 +193,7 @@ impl Watched {
     pub fn accept(&mut self, event: Event, cycle_by_cycle: bool) {
         self.hidden = 0;
         match event {
+            Event::Begun => {}
             Event::Step(step) => {
                 self.range.include(&step);
                 self.n_cycles = self.n_cycles.max(step.cycles.len());

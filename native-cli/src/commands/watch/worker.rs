@@ -85,6 +85,8 @@ fn answer(
     events: &SyncSender<Event>,
 ) -> Result<(), SendError<Event>> {
     let name = |token| model.token_name(token);
+    // Somebody may have asked for another answer before this one had its turn.
+    events.send(Event::Begun)?;
     loop {
         let mut told = Ok(());
         let mut tell = |trace: &StepTrace| {
@@ -107,5 +109,31 @@ fn answer(
         if let Some(sentence) = generator.overflowed() {
             events.send(Event::Note(sentence.to_owned()))?;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn it_is_no_faster_than_it_is_listened_to_and_ends_when_nobody_does() -> anyhow::Result<()> {
+        let sent = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&sent);
+        let worker = Worker::spawn(move |events| {
+            loop {
+                events.send(Event::Note("x".to_owned()))?;
+                counted.fetch_add(1, Ordering::SeqCst);
+            }
+        })?;
+        thread::sleep(Duration::from_millis(30));
+        assert!(sent.load(Ordering::SeqCst) <= AHEAD);
+        while worker.next().is_err() {}
+        worker.stop();
+        // The thread held the other one.
+        assert_eq!(Arc::strong_count(&sent), 1);
+        Ok(())
     }
 }

@@ -43,8 +43,8 @@ pub struct Scene<'a> {
     pub device: String,
     /// The deepest that the model can think.
     pub deepest: u32,
-    /// What is added to its wish to stop.
-    pub bias: f32,
+    /// What is added to its wish to stop, where that is known.
+    pub bias: Option<f32>,
     /// Of the draws, where tokens are drawn.
     pub seed: Option<u64>,
     /// Nothing more is shown until somebody says so.

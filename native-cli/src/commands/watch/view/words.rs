@@ -172,7 +172,9 @@ pub fn sums(scene: &Scene<'_>, columns: u16, has_keys: bool) -> String {
     if let Some(rate) = watched.tokens_per_s() {
         add(format!("{rate:.1} tokens/s"));
     }
-    add(format!("bias {}", signed(scene.bias)));
+    if let Some(bias) = scene.bias {
+        add(format!("bias {}", signed(bias)));
+    }
     if let Some(seed) = scene.seed {
         add(format!("seed {seed}"));
     }
