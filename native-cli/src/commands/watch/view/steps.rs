@@ -14,6 +14,10 @@ use crate::commands::watch::state::{Range, Step, Thought, Watched};
 
 const NUMBER: u16 = 5;
 const VALUES: u16 = 17;
+/// Longer names are cut.
+const LONGEST_NAME: u16 = 10;
+/// A blank on each side of a name, its share, a gap.
+const BESIDE_NAME: u16 = 8;
 const BLOCKS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 
 /// The columns, by the width there is: where each begins, and how wide it is.
@@ -32,7 +36,7 @@ struct Columns {
 impl Columns {
     fn of(area: Rect, n_cycles: usize) -> Columns {
         let (is_wide, is_roomy) = (area.width >= 70, area.width >= 96);
-        let n_cycles = (n_cycles.max(1) as u16).min(area.width / 5);
+        let n_cycles = n_cycles.clamp(1, usize::from(area.width / 5).max(1)) as u16;
         let stride = if 2 * n_cycles <= (area.width / 5).max(8) { 2 } else { 1 };
         let movement = (stride * n_cycles).max(8);
         let fixed =
@@ -226,14 +230,24 @@ impl Line<'_> {
         }
     }
 
+    /// How many guesses have room in all steps of the token, and the columns of the longest name among them.
+    fn n_guesses(&self, room: u16) -> (usize, u16) {
+        let longest = |n| {
+            let shown = self.thought.steps.iter().flat_map(|step| step.would_say.iter().take(n));
+            shown.map(|guess| width(&guess.name)).max().unwrap_or(1).clamp(1, LONGEST_NAME)
+        };
+        let most = self.step.would_say.len().min(8);
+        let fits = |&n: &usize| n as u16 * (longest(n) + BESIDE_NAME) <= room + 1;
+        let n = (2..=most).rev().find(fits).unwrap_or(1);
+        (n, longest(n))
+    }
+
     /// As many as there is room for, each with its share.
     fn would_say(&self, row: &mut Row<'_>, columns: &Columns, base: Style) {
-        let longest = self.thought.steps.iter().flat_map(|step| &step.would_say);
-        let longest = longest.map(|guess| width(&guess.name)).max().unwrap_or(1).clamp(1, 10);
-        let each = longest + 8;
-        let n = ((columns.say.1 + 1) / each).max(1);
+        let (n, longest) = self.n_guesses(columns.say.1);
+        let each = longest + BESIDE_NAME;
         let in_the_end = self.thought.said.as_ref().map(|said| said.token);
-        for (i, guess) in self.step.would_say.iter().take(usize::from(n)).enumerate() {
+        for (i, guess) in self.step.would_say.iter().take(n).enumerate() {
             let x = columns.say.0 + i as u16 * each;
             let name = format!(" {} ", fit(&guess.name, longest));
             let style = if in_the_end == Some(guess.token) { said() } else { Style::new() };
