@@ -23,9 +23,12 @@ mod harness;
 mod info;
 #[path = "cli/inside.rs"]
 mod inside;
+#[path = "cli/pull/mod.rs"]
+mod pull;
 #[path = "cli/pytorch_file.rs"]
 mod pytorch_file;
 #[path = "cli/shell.rs"]
 mod shell;
-#[path = "cli/pull/mod.rs"]
-mod pull;
+#[cfg(unix)]
+#[path = "cli/watch.rs"]
+mod watch;

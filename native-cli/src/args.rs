@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use fathom_engine::{DepthControl, Overflow, Sampling};
+use fathom_engine::{DepthControl, GenerateOptions, Overflow, Sampling};
 
 use crate::cli::Common;
 use crate::failure::usage;
@@ -106,6 +106,39 @@ impl DepthArgs {
             forced: self.depth,
             halt_bias: self.halt_bias,
         })
+    }
+}
+
+/// How far an answer goes.
+#[derive(Debug, Args)]
+pub struct LengthArgs {
+    /// Tokens to make at the most
+    #[arg(short, long = "n-predict", alias = "predict", value_name = "N", default_value_t = 256,
+        value_parser = at_least_one, allow_negative_numbers = true)]
+    pub n_tokens: u32,
+    /// What to do when the model's window is full
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = OverflowChoice::Recompute)]
+    pub overflow: OverflowChoice,
+    /// End before this text; may be given several times
+    #[arg(long, value_name = "STRING", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub stop: Vec<String>,
+    /// Go on behind the end token
+    #[arg(long)]
+    pub ignore_eos: bool,
+}
+
+impl LengthArgs {
+    /// Together with how tokens are chosen and how long is thought about each.
+    pub fn resolve(self, sampling: Sampling, depth: DepthControl, trace: bool) -> GenerateOptions {
+        GenerateOptions {
+            n_tokens: self.n_tokens as usize,
+            sampling,
+            depth,
+            overflow: self.overflow.into(),
+            stop: self.stop,
+            ignore_eos: self.ignore_eos,
+            trace,
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::commands::list::ListArgs;
 use crate::commands::pull::PullArgs;
 use crate::commands::rm::RmArgs;
 use crate::commands::run::RunArgs;
+use crate::commands::watch::WatchArgs;
 use crate::paint::ColorChoice;
 
 const LONG_VERSION: &str = concat!(
@@ -33,13 +34,13 @@ const EXAMPLES: &str = "\
 Examples:
   fathom                              see the built-in model solve problems, easy to hard
   fathom run \"7+5-3*4=\"               solve one; each token is tinted by its depth
+  fathom watch \"7+5-3*4=\"             the same full screen, every step to go back and forth in
+  fathom pull owner/repo              a model from Hugging Face
+  fathom chat -m owner/repo           talk with it
   fathom run -m DIR \"Once upon\"       a model from a folder
-  fathom chat                         talk with a model
   fathom devices                      what this machine has to compute on
 
 Every flag has a variable: --halt-bias is FATHOM_HALT_BIAS. Flags that take no value are set by true.";
-  fathom run -m MODEL \"Once upon\"     a model from a folder, or one that `fathom pull` fetched
-  fathom devices                      what this machine has to compute on";
 
 /// Runs models that decide for themselves how long to think.
 #[derive(Debug, Parser)]
@@ -78,6 +79,8 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Talk with a model
     Chat(Box<ChatArgs>),
+    /// Watch it think, full screen: each step of each token, live, to go back and forth in
+    Watch(Box<WatchArgs>),
     /// One forward of the whole prompt, nothing cached: depth, halting values, logits
     Forward(ForwardArgs),
     /// What a model is made of and what a token costs, by depth; from a config.json alone too

@@ -2,6 +2,7 @@
 //! at any other time, and the second time, it ends the program at once.
 
 use std::process;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use anyhow::Context;
@@ -14,11 +15,21 @@ const ASKED: u8 = 2;
 
 static STATE: AtomicU8 = AtomicU8::new(AT_ONCE);
 
+static TIDY: OnceLock<fn()> = OnceLock::new();
+
+/// What has to be done also where the program is ended at once: giving back a terminal. The first one stays.
+pub fn before_exit(tidy: fn()) {
+    let _there_is_one = TIDY.set(tidy);
+}
+
 /// From here on Ctrl-C is ours.
 pub fn install() -> anyhow::Result<()> {
     ctrlc::set_handler(|| {
         let asked = STATE.compare_exchange(AFTER_THIS_TOKEN, ASKED, Ordering::Relaxed, Ordering::Relaxed);
         if asked.is_err() {
+            if let Some(tidy) = TIDY.get() {
+                tidy();
+            }
             process::exit(INTERRUPTED.into());
         }
     })

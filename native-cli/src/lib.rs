@@ -15,6 +15,7 @@ mod interrupt;
 mod loading;
 mod output;
 mod paint;
+mod prompt;
 #[doc(hidden)]
 pub mod pytorch;
 mod recovering;
@@ -24,7 +25,9 @@ mod trace_file;
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
-use crate::commands::{bench, chat, completions, convert, devices, forward, info, list, pull, rm, run, show};
+use crate::commands::{
+    bench, chat, completions, convert, devices, forward, info, list, pull, rm, run, show, watch,
+};
 
 /// The whole program, from its arguments to its exit code.
 pub fn main() -> ExitCode {
@@ -41,6 +44,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         None => show::show(&cli.common),
         Some(Command::Run(args)) => run::run(&cli.common, *args),
         Some(Command::Chat(args)) => chat::chat(&cli.common, *args),
+        Some(Command::Watch(args)) => watch::watch(&cli.common, *args),
         Some(Command::Forward(args)) => forward::forward(&cli.common, args),
         Some(Command::Info(args)) => info::info(&cli.common, args),
         Some(Command::Convert(args)) => convert::convert(&cli.common, args),

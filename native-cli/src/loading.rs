@@ -61,6 +61,14 @@ impl Source {
         Ok(Source::Pulled { name, folder: model.folder })
     }
 
+    /// Where its files lie; None for the one inside this program.
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Source::BuiltIn => None,
+            Source::Folder(folder) | Source::Pulled { folder, .. } => Some(folder),
+        }
+    }
+
     fn read(&self, bar: &mut LoadBar) -> anyhow::Result<ModelFiles> {
         match self {
             Source::BuiltIn => Ok(ModelFiles {

@@ -85,13 +85,17 @@ impl Paint {
 
     /// Text on the tint of a depth, of the `deepest` that this model can think.
     pub fn depth<T: fmt::Display>(self, depth: u32, deepest: u32, text: T) -> Painted<T> {
-        let style = match tint(depth, deepest) {
+        Painted { style: self.depth_style(depth, deepest), text }
+    }
+
+    /// The tint of a depth with its letters; nothing where there is none.
+    pub fn depth_style(self, depth: u32, deepest: u32) -> Style {
+        match tint(depth, deepest) {
             Some(colour) if self.is_coloured() => Style::new()
                 .bg_color(Some(self.colour(colour)))
                 .fg_color(Some(self.colour(letters_on(colour)))),
             _ => Style::new(),
-        };
-        Painted { style, text }
+        }
     }
 
     /// A headline or the word that matters.
@@ -148,11 +152,12 @@ fn luminance(rgb: [u8; 3]) -> f32 {
     0.2126 * linear(rgb[0]) + 0.7152 * linear(rgb[1]) + 0.0722 * linear(rgb[2])
 }
 
-/// The nearest of the 6×6×6 cube that starts at 16 in the table of 256 colours.
+/// The nearest of the 6×6×6 cube that starts at 16 in the table of 256 colours; of two the lighter, so that the
+/// palest tint is a green and no grey.
 fn nearest_indexed(rgb: [u8; 3]) -> u8 {
     const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
     rgb.iter().fold(0, |index, &v| {
-        let level = (0..6).min_by_key(|&i| LEVELS[usize::from(i)].abs_diff(v)).unwrap_or(0);
+        let level = (0..6).rev().min_by_key(|&i| LEVELS[usize::from(i)].abs_diff(v)).unwrap_or(0);
         index * 6 + level
     }) + 16
 }
@@ -186,6 +191,7 @@ mod tests {
     fn the_table_of_256_colours() {
         assert_eq!(nearest_indexed([0, 0, 0]), 16);
         assert_eq!(nearest_indexed([255, 255, 255]), 231);
+        assert_eq!(nearest_indexed(RAMP[0]), 16 + 4 * 36 + 5 * 6 + 4);
         assert_eq!(nearest_indexed([8, 104, 172]), 16 + 6 + 3);
     }
 

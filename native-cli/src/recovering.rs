@@ -10,17 +10,17 @@ use crate::output;
 
 /// A generator that goes on, with the same tokens, when the driver takes the device away: the model is loaded
 /// again. A second loss before another token was made is an error.
-pub struct Recovering<'a> {
+pub struct Recovering {
     generator: Generator,
-    source: &'a Source,
-    common: &'a Common,
+    source: Source,
+    common: Common,
     was_lost: bool,
 }
 
-impl<'a> Recovering<'a> {
+impl Recovering {
     /// `source` and `common` are those that the generator's model was opened with.
-    pub fn new(generator: Generator, source: &'a Source, common: &'a Common) -> Recovering<'a> {
-        Recovering { generator, source, common, was_lost: false }
+    pub fn new(generator: Generator, source: &Source, common: &Common) -> Recovering {
+        Recovering { generator, source: source.clone(), common: common.clone(), was_lost: false }
     }
 
     /// The next token, or None when the answer has ended.
@@ -42,7 +42,7 @@ impl<'a> Recovering<'a> {
                     if !self.common.quiet {
                         output::note(&format!("{lost}; loading the model again"));
                     }
-                    self.generator.move_to(&loading::open_model(self.source, self.common)?)?;
+                    self.generator.move_to(&loading::open_model(&self.source, &self.common)?)?;
                 }
                 made => {
                     self.was_lost = false;
@@ -53,7 +53,7 @@ impl<'a> Recovering<'a> {
     }
 }
 
-impl Deref for Recovering<'_> {
+impl Deref for Recovering {
     type Target = Generator;
 
     fn deref(&self) -> &Generator {
@@ -61,7 +61,7 @@ impl Deref for Recovering<'_> {
     }
 }
 
-impl DerefMut for Recovering<'_> {
+impl DerefMut for Recovering {
     fn deref_mut(&mut self) -> &mut Generator {
         &mut self.generator
     }

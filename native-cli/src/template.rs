@@ -73,7 +73,7 @@ impl ChatTemplate {
     /// # Errors
     /// Where tokenizer_config.json or the template in it cannot be read.
     pub fn of(source: &Source, model: &Model) -> anyhow::Result<ChatTemplate> {
-        if let Source::Folder(folder) = source
+        if let Some(folder) = source.folder()
             && let Some(jinja) = Jinja::read(folder)?
         {
             return Ok(ChatTemplate::Jinja(Box::new(jinja)));

@@ -12,3 +12,4 @@ pub mod pull;
 pub mod rm;
 pub mod run;
 pub mod show;
+pub mod watch;

@@ -54,7 +54,7 @@ pub struct ChatArgs {
 /// Carries out `fathom chat`.
 pub fn chat(common: &Common, args: ChatArgs) -> anyhow::Result<ExitCode> {
     let depth = args.depth.resolve()?;
-    let source = args.model.source();
+    let source = args.model.source(common)?;
     let model = loading::open_model(&source, common)?;
     depth.check(model.config())?;
     let mut talk = Talk::new(common, &source, &model, args.n_tokens as usize, &args.sampling, depth)?;

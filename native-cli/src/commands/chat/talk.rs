@@ -28,7 +28,7 @@ pub struct Talk<'a> {
     model: Arc<Model>,
     template: ChatTemplate,
     /// Kept from answer to answer, so that only what is new of a prompt is computed.
-    generator: Option<Recovering<'a>>,
+    generator: Option<Recovering>,
     n_tokens: usize,
     sampling: Sampling,
     depth: DepthControl,

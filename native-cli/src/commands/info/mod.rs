@@ -81,7 +81,7 @@ fn read(common: &Common, model: Option<PathBuf>) -> anyhow::Result<(String, Conf
         let config = Config::from_json(&text, &name)?;
         return Ok((name, config, None));
     }
-    let files = loading::read_files(&Source::resolve(model), common.quiet)?;
+    let files = loading::read_files(&Source::resolve(model, common)?, common.quiet)?;
     let config = Config::from_json(&files.config, "config.json")?;
     let weights = Weights::from_files(&files.weights)?;
     pollster::block_on(weights.check(&config))?;

@@ -2,54 +2,37 @@
 
 mod prefixes;
 
-use std::fs;
-use std::io::{self, IsTerminal, Read};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context;
 use clap::Args;
 use fathom_engine::{DepthControl, GenerateOptions, Generator, Model, Sampling};
 
 use crate::answer::{Answer, Style, Tally};
-use crate::args::{DepthArgs, ModelArgs, OverflowChoice, SamplingArgs, TokenList, at_least_one};
+use crate::args::{DepthArgs, LengthArgs, ModelArgs, SamplingArgs};
 use crate::cli::Common;
-use crate::failure::{INTERRUPTED, usage};
+use crate::failure::INTERRUPTED;
 use crate::interrupt::Graceful;
 use crate::loading::{self, Source};
 use crate::output;
 use crate::paint::Paint;
+use crate::prompt::{Prompt, PromptArgs};
 use crate::recovering::Recovering;
 use crate::trace_file::TraceFile;
 
 /// `fathom run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The prompt; without it, -f or --tokens, standard input is read
-    pub prompt: Option<String>,
-    /// Read the prompt from a file
-    #[arg(short, long, value_name = "FILE", conflicts_with = "prompt")]
-    pub file: Option<PathBuf>,
-    /// The prompt as token ids: 1,2,3
-    #[arg(long, value_name = "IDS", value_parser = TokenList::parse, conflicts_with_all = ["prompt", "file"])]
-    pub tokens: Option<TokenList>,
+    /// What to answer.
+    #[command(flatten)]
+    pub prompt: PromptArgs,
     /// Which model.
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Tokens to make at the most
-    #[arg(short, long = "n-predict", alias = "predict", value_name = "N", default_value_t = 256,
-        value_parser = at_least_one, allow_negative_numbers = true)]
-    pub n_tokens: u32,
-    /// What to do when the model's window is full
-    #[arg(long, value_enum, value_name = "HOW", default_value_t = OverflowChoice::Recompute)]
-    pub overflow: OverflowChoice,
-    /// End before this text; may be given several times
-    #[arg(long, value_name = "STRING", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    pub stop: Vec<String>,
-    /// Go on behind the end token
-    #[arg(long)]
-    pub ignore_eos: bool,
+    /// How far.
+    #[command(flatten)]
+    pub length: LengthArgs,
     /// One JSON object a token, and a closing one
     #[arg(long)]
     pub json: bool,
@@ -83,19 +66,11 @@ enum Task {
     Prefixes(DepthControl),
 }
 
-enum Prompt {
-    Text(String),
-    Tokens(Vec<u32>),
-}
-
 /// Carries out `fathom run`.
 pub fn run(common: &Common, args: RunArgs) -> anyhow::Result<ExitCode> {
     let request = Request::resolve(common, args)?;
     let model = loading::open_model(&request.source, common)?;
-    let tokens = match &request.prompt {
-        Prompt::Text(text) => loading::encode(&model, text)?,
-        Prompt::Tokens(ids) => ids.clone(),
-    };
+    let tokens = request.prompt.tokens(&model)?;
     match &request.task {
         Task::Prefixes(depth) => prefixes::show(&model, &tokens, depth, request.paint, request.json),
         Task::Generate { options, trace } => {
@@ -112,19 +87,12 @@ impl Request {
         let task = if args.prefixes {
             Task::Prefixes(depth)
         } else {
-            let options = GenerateOptions {
-                n_tokens: args.n_tokens as usize,
-                sampling: args.sampling.resolve(Sampling::default()),
-                depth,
-                overflow: args.overflow.into(),
-                stop: args.stop,
-                ignore_eos: args.ignore_eos,
-                trace: args.trace.is_some(),
-            };
+            let sampling = args.sampling.resolve(Sampling::default());
+            let options = args.length.resolve(sampling, depth, args.trace.is_some());
             Task::Generate { options, trace: args.trace }
         };
         Ok(Request {
-            prompt: Prompt::resolve(args.prompt, args.file, args.tokens.map(|list| list.0))?,
+            prompt: args.prompt.resolve("run")?,
             source: args.model.source(common)?,
             paint: Paint::resolve(common.color, output::stdout_is_terminal()),
             json: args.json,
@@ -134,48 +102,10 @@ impl Request {
     }
 }
 
-impl Prompt {
-    fn resolve(text: Option<String>, file: Option<PathBuf>, ids: Option<Vec<u32>>) -> anyhow::Result<Prompt> {
-        if let Some(ids) = ids {
-            return Ok(Prompt::Tokens(ids));
-        }
-        let text = match (text, file) {
-            (Some(text), _) => text,
-            (None, Some(file)) => {
-                let bytes = fs::read(&file).with_context(|| format!("--file {}", file.display()))?;
-                prompt_text(bytes).with_context(|| format!("--file {}", file.display()))?
-            }
-            (None, None) if io::stdin().is_terminal() => {
-                return Err(usage(
-                    "no prompt: give one, as in fathom run \"7+5-3*4=\", or -f FILE, or pipe one in",
-                ));
-            }
-            (None, None) => {
-                let mut bytes = Vec::new();
-                io::stdin().lock().read_to_end(&mut bytes).context("standard input")?;
-                prompt_text(bytes).context("standard input")?
-            }
-        };
-        if text.is_empty() { Err(usage("the prompt is empty")) } else { Ok(Prompt::Text(text)) }
-    }
-}
-
-/// The line break that ends a text file is not part of the prompt.
-fn prompt_text(bytes: Vec<u8>) -> anyhow::Result<String> {
-    let mut text = String::from_utf8(bytes).context("expected a text in UTF-8")?;
-    if text.ends_with('\n') {
-        text.pop();
-        if text.ends_with('\r') {
-            text.pop();
-        }
-    }
-    Ok(text)
-}
-
 fn generate(
     request: &Request,
     model: &Arc<Model>,
-    mut generator: Recovering<'_>,
+    mut generator: Recovering,
     options: &GenerateOptions,
     mut trace: Option<TraceFile>,
 ) -> anyhow::Result<ExitCode> {
@@ -233,17 +163,4 @@ fn summary(tally: &Tally, done: &str, model: &Model, options: &GenerateOptions) 
         parts.push(format!("seed {}", options.sampling.seed));
     }
     parts.join(" · ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_line_break_at_the_end_of_a_file_goes() {
-        for (bytes, text) in [("1+2=\n", "1+2="), ("1+2=\r\n", "1+2="), ("a\n\n", "a\n"), ("a", "a")] {
-            assert_eq!(prompt_text(bytes.into()).ok().as_deref(), Some(text));
-        }
-        assert!(prompt_text(vec![0xff]).is_err());
-    }
 }
