@@ -19,8 +19,6 @@ mod ends;
 mod errors;
 #[path = "cli/harness.rs"]
 mod harness;
-#[path = "cli/info.rs"]
-mod info;
 #[path = "cli/inside.rs"]
 mod inside;
 #[path = "cli/pull/mod.rs"]

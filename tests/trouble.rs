@@ -119,30 +119,6 @@ fn a_batch_goes_on_when_there_is_memory_again() {
 }
 
 #[test]
-fn a_session_holds_what_it_is_said_to() {
-    for request in &DEVICES {
-        for switches in Switches::ALL {
-            let model = load(&random_model(&switches.config(), 3), request);
-            let config = model.config();
-            for depth in 1..=config.hrm_max_steps as u32 {
-                let forced = DepthControl { forced: Some(depth), ..DepthControl::default() };
-                let held = |n_tokens: usize| {
-                    let before = model.device().counts().held_bytes;
-                    let options = GenerateOptions { depth: forced, ..options(n_tokens, Overflow::Stop) };
-                    let mut generator = Generator::new(&model, &[1, 2, 3, 4], options).unwrap();
-                    block_on(generator.next(None)).unwrap();
-                    model.device().counts().held_bytes - before
-                };
-                // The prompt and the answer have room for 8 and for 24 positions.
-                let of_a_position = (held(20) - held(4)) / 16;
-                assert_eq!(of_a_position, config.position_bytes().at_depth(depth, config.hrm_max_steps));
-                assert!(held(4) <= 8 * of_a_position + config.scratch_bytes() + 4096);
-            }
-        }
-    }
-}
-
-#[test]
 fn models_that_are_dropped_leave_nothing() {
     for request in &DEVICES {
         let (device, files) = (Arc::new(open(request)), random_model(&deep(), 5));

@@ -12,7 +12,6 @@
 //! | [`kernels`] | one file a shader: parameters, checks, grid, CPU twin |
 //! | [`recording`] | the list of kernel calls |
 //! | [`device`] | runs a recording, on a GPU through wgpu or on the CPU with the twins |
-//! | `cost` | what a model costs, by part and by depth |
 //! | `config`, `weights`, `files`, `tokenizer` | what a model's folder holds, checked |
 //!
 //! ```no_run
@@ -31,7 +30,6 @@ mod answer;
 mod batch;
 mod cache;
 mod config;
-mod cost;
 #[doc(hidden)]
 pub mod device;
 mod error;
@@ -54,7 +52,6 @@ mod weights;
 
 pub use batch::Batch;
 pub use config::{Config, DEFAULT_HALT_BIAS, MODEL_TYPE};
-pub use cost::{PartSizes, PositionBytes, TokenCost};
 pub use device::{AdapterInfo, Counts, Device, DeviceRequest, adapters};
 pub use error::{Error, Result};
 pub use files::{Bytes, ModelFiles, Progress, ShardIndex};

@@ -10,7 +10,6 @@ use crate::commands::completions::{CompletionsArgs, ManArgs};
 use crate::commands::convert::ConvertArgs;
 use crate::commands::devices::DevicesArgs;
 use crate::commands::forward::ForwardArgs;
-use crate::commands::info::InfoArgs;
 use crate::commands::list::ListArgs;
 use crate::commands::pull::PullArgs;
 use crate::commands::rm::RmArgs;
@@ -83,8 +82,6 @@ pub enum Command {
     Watch(Box<WatchArgs>),
     /// One forward of the whole prompt, nothing cached: depth, halting values, logits
     Forward(ForwardArgs),
-    /// What a model is made of and what a token costs, by depth; from a config.json alone too
-    Info(InfoArgs),
     /// PyTorch files, safetensors and folders to a folder that the engine reads
     Convert(ConvertArgs),
     /// List what there is to compute on, and which one `auto` takes

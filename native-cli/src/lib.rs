@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
 use crate::commands::{
-    bench, chat, completions, convert, devices, forward, info, list, pull, rm, run, show, watch,
+    bench, chat, completions, convert, devices, forward, list, pull, rm, run, show, watch,
 };
 
 /// The whole program, from its arguments to its exit code.
@@ -46,7 +46,6 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Chat(args)) => chat::chat(&cli.common, *args),
         Some(Command::Watch(args)) => watch::watch(&cli.common, *args),
         Some(Command::Forward(args)) => forward::forward(&cli.common, args),
-        Some(Command::Info(args)) => info::info(&cli.common, args),
         Some(Command::Convert(args)) => convert::convert(&cli.common, args),
         Some(Command::Devices(args)) => devices::devices(&cli.common, args),
         Some(Command::Bench(args)) => bench::bench(&cli.common, args),

@@ -6,7 +6,6 @@ pub mod completions;
 pub mod convert;
 pub mod devices;
 pub mod forward;
-pub mod info;
 pub mod list;
 pub mod pull;
 pub mod rm;
