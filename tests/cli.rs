@@ -9,12 +9,16 @@
 mod answers;
 #[path = "cli/chat.rs"]
 mod chat;
+#[path = "cli/doctor.rs"]
+mod doctor;
 #[path = "cli/ends.rs"]
 mod ends;
 #[path = "cli/errors.rs"]
 mod errors;
 #[path = "cli/harness.rs"]
 mod harness;
+#[path = "cli/info.rs"]
+mod info;
 #[path = "cli/inside.rs"]
 mod inside;
 #[path = "cli/shell.rs"]

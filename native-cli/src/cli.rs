@@ -6,7 +6,9 @@ use crate::commands::bench::BenchArgs;
 use crate::commands::chat::ChatArgs;
 use crate::commands::completions::{CompletionsArgs, ManArgs};
 use crate::commands::devices::DevicesArgs;
+use crate::commands::doctor::DoctorArgs;
 use crate::commands::forward::ForwardArgs;
+use crate::commands::info::InfoArgs;
 use crate::commands::run::RunArgs;
 use crate::paint::ColorChoice;
 
@@ -70,6 +72,10 @@ pub enum Command {
     Forward(ForwardArgs),
     /// List what there is to compute on, and which one `auto` takes
     Devices(DevicesArgs),
+    /// Find out why a GPU does not work: drivers, a known answer for each kernel, speed, and a verdict
+    Doctor(DoctorArgs),
+    /// Tell what a model or a config.json costs: parameters, FLOPs and bytes by depth, cache, what fits
+    Info(InfoArgs),
     /// Time a token at given contexts and depths
     Bench(BenchArgs),
     /// Print what a shell needs to complete commands and flags

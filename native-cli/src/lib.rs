@@ -21,7 +21,7 @@ mod trace_file;
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
-use crate::commands::{bench, chat, completions, devices, forward, run, show};
+use crate::commands::{bench, chat, completions, devices, doctor, forward, info, run, show};
 
 /// The whole program, from its arguments to its exit code.
 pub fn main() -> ExitCode {
@@ -40,6 +40,8 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Chat(args)) => chat::chat(&cli.common, *args),
         Some(Command::Forward(args)) => forward::forward(&cli.common, args),
         Some(Command::Devices(args)) => devices::devices(&cli.common, args),
+        Some(Command::Doctor(args)) => doctor::doctor(&cli.common, args),
+        Some(Command::Info(args)) => info::info(&cli.common, args),
         Some(Command::Bench(args)) => bench::bench(&cli.common, args),
         Some(Command::Completions(args)) => completions::completions(args),
         Some(Command::Man(args)) => completions::man(args),

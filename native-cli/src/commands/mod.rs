@@ -4,6 +4,8 @@ pub mod bench;
 pub mod chat;
 pub mod completions;
 pub mod devices;
+pub mod doctor;
 pub mod forward;
+pub mod info;
 pub mod run;
 pub mod show;
