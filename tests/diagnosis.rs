@@ -43,12 +43,12 @@ fn miscompiled(kernel: &'static Kernel, from: &str, to: &str) -> &'static Kernel
 fn a_gpu_that_computes_wrong_is_found_out_at_the_kernel() {
     let mut answers = block_on(known_answers()).unwrap();
     for answer in answers.iter_mut().filter(|answer| name(answer) == "rms_norm") {
-        answer.call.kernel = miscompiled(answer.call.kernel, "1.0 / sqrt(", "1.001 / sqrt(");
+        answer.call.kernel = miscompiled(answer.call.kernel, "1.0 / sqrt(", "1.01 / sqrt(");
     }
     let checks = block_on(check_kernels(&open(&DeviceRequest::Gpu), &answers));
     assert_eq!(wrong(&checks.kernels), ["rms_norm"]);
     let error = checks.kernels.iter().find(|check| check.kernel == "rms_norm").unwrap().largest_error;
-    assert!((error - 1e-3).abs() < 1e-5, "{error}");
+    assert!((error - 1e-2).abs() < 1e-4, "{error}");
 }
 
 fn name(answer: &Answered) -> &'static str {
@@ -89,7 +89,7 @@ fn speed_is_a_number() {
         let speed = block_on(measure_speed(&open(request))).unwrap();
         assert!(speed.bytes_per_s > 1e6 && speed.bytes_per_s.is_finite(), "{speed:?}");
         assert!(speed.us_per_dispatch.is_finite() && speed.round_trip_ms > 0.0, "{speed:?}");
-        assert!(speed.bytes_read >= 256 << 20, "{speed:?}");
+        assert!(speed.bytes_read >= 128 << 20, "{speed:?}");
     }
 }
 

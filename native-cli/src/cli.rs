@@ -72,9 +72,9 @@ pub enum Command {
     Forward(ForwardArgs),
     /// List what there is to compute on, and which one `auto` takes
     Devices(DevicesArgs),
-    /// Find out why a GPU does not work: drivers, a known answer for each kernel, speed, and a verdict
+    /// Examine drivers and devices: right answers, speed, a verdict
     Doctor(DoctorArgs),
-    /// Tell what a model or a config.json costs: parameters, FLOPs and bytes by depth, cache, what fits
+    /// Tell what a model costs: parameters, FLOPs, bytes, cache, room
     Info(InfoArgs),
     /// Time a token at given contexts and depths
     Bench(BenchArgs),

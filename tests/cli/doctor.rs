@@ -45,7 +45,9 @@ fn the_processor_alone_for_people() {
     let outcome = fathom_as_given(&["doctor", "--device", "cpu", "--quiet"]);
     assert_eq!(outcome.stderr, "");
     let report = outcome.ok();
-    assert!(report.lines().all(|line| line.chars().count() <= 100), "{report}");
+    // Only what the machine itself calls something may be longer.
+    let ours = report.lines().filter(|line| !line.contains(['=', '/']));
+    assert!(ours.into_iter().all(|line| line.chars().count() <= 80), "{report}");
     for words in ["linear", "store_rows", "µs a dispatch", "Verdict", "This machine runs Fathom on cpu"] {
         assert!(report.contains(words), "{words} is not in {report}");
     }

@@ -19,14 +19,15 @@ pub use miniatures::known_answers;
 pub use speed::{Speed, measure_speed};
 
 /// How far a computed number may be from the twin's, as a share of the largest magnitude in its buffer. WebGPU
-/// allows an `exp` some 1e-5 in the range that softmax and silu use; what is wrong is off by far more.
-const ALLOWED: f32 = 1e-4;
+/// allows an `exp` some 1e-5 in the range that softmax and silu use, and drivers may take weights for zero that
+/// half precision holds as subnormal numbers (6e-5, beside 0.25). What is wrong is off by far more.
+const ALLOWED: f32 = 3e-4;
 
 /// How far the processor's sums may be from those written down: other libraries' `exp`, nothing else.
 const ALLOWED_OF_SUMS: f64 = 1e-6;
 
-/// These decide, choose, copy or only add: their answers are equal to the bit.
-const EXACT: [&str; 7] = ["embed", "halt", "inject", "load_rows", "prefix_sum", "sample", "store_rows"];
+/// These decide, choose or copy: their answers are equal to the bit.
+const EXACT: [&str; 4] = ["halt", "load_rows", "sample", "store_rows"];
 
 /// Those whose answers are whole numbers.
 const WHOLE: [&str; 2] = ["halt", "sample"];

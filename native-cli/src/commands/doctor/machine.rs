@@ -12,7 +12,8 @@ pub struct Program {
     pub commit: &'static str,
     pub profile: &'static str,
     pub target: &'static str,
-    pub wgpu: &'static str,
+    /// The version of what stands between the engine and the drivers.
+    pub graphics_library: &'static str,
 }
 
 /// What it runs on; null what this system does not tell.
@@ -40,7 +41,7 @@ impl Program {
             commit: env!("FATHOM_BUILD_COMMIT"),
             profile: env!("FATHOM_BUILD_PROFILE"),
             target: env!("FATHOM_BUILD_TARGET"),
-            wgpu: env!("FATHOM_BUILD_WGPU"),
+            graphics_library: env!("FATHOM_BUILD_WGPU"),
         }
     }
 }

@@ -39,14 +39,13 @@ fn machine(out: &mut impl Write, report: &Report, paint: Paint) -> io::Result<()
     let (program, machine) = (&report.program, &report.machine);
     writeln!(
         out,
-        "{} {}, {} build of commit {}, {}, wgpu {}",
+        "{} {}, {} build of commit {}",
         paint.strong("fathom"),
         program.version,
         program.profile,
-        program.commit,
-        program.target,
-        program.wgpu
+        program.commit
     )?;
+    writeln!(out, "{}, graphics library {}", program.target, program.graphics_library)?;
     let kernel = machine.kernel.as_ref().map_or(String::new(), |kernel| format!(", kernel {kernel}"));
     writeln!(out, "{}{kernel}, {}", machine.system, machine.arch)?;
     let mut parts = vec![machine.processor.clone().unwrap_or_else(|| "processor".to_owned())];
