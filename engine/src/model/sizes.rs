@@ -141,7 +141,8 @@ impl WorkBytes {
 }
 
 /// The weights on a device whose matrices are stored in this type: norms, biases, the two initial states and
-/// q_head are f32 there; with the RoPE table and the list of tokens that may be drawn.
+/// q_head are f32 there; with the RoPE table and the list of tokens that may be drawn. Gaps of less than 16 bytes
+/// between tensors are not counted.
 pub fn weights_bytes(config: &Config, matrices: WeightType) -> u64 {
     let stored = |(name, shape): &(String, Vec<usize>)| {
         let is_matrix = shape.len() > 1 && !name.contains("q_head");

@@ -84,12 +84,19 @@ fn no_gpu(facts: &Facts<'_>) -> Vec<String> {
     if facts.machine.kernel.as_deref().is_some_and(|kernel| kernel.contains("microsoft")) {
         lines.push(format!("WSL reaches the GPU through Mesa's dzn driver: {}", family.mesa()));
     }
-    match vulkan.n_whole() {
+    match (facts.hardware.render_nodes.first(), vulkan.n_whole()) {
         _ if !lines.is_empty() => {}
-        0 => {
-            lines.push(format!("nothing on the PCI bus looks like a GPU; if there is one: {}", family.mesa()))
+        // Boards with ARM processors have theirs beside the bus.
+        (Some(node), _) => {
+            lines.push(format!("{} is a GPU without a Vulkan driver: {}", node.file, family.mesa()))
         }
-        _ => lines.push("nothing on the PCI bus looks like a GPU: there is nothing to install".to_owned()),
+        (None, 0) => {
+            lines
+                .push(format!("nothing on the PCI bus looks like a GPU; if there is one: {}", family.mesa()));
+        }
+        (None, _) => {
+            lines.push("nothing on the PCI bus looks like a GPU: there is nothing to install".to_owned())
+        }
     }
     lines
 }
@@ -256,6 +263,8 @@ mod tests {
         let none = Hardware { controllers: vec![], render_nodes: vec![] };
         let advice = found(&["debian"], Some(&right), &none, &[]);
         assert!(advice.starts_with("nothing on the PCI bus"), "{advice}");
+        let board = Hardware { controllers: vec![], ..hardware(Vendor::Other, None, true) };
+        assert!(found(&["debian"], Some(&right), &board, &[]).contains("renderD128 is a GPU without"));
         let missing = Vulkan { overridden_by: Some("VK_DRIVER_FILES"), ..vulkan(Some("it is not there")) };
         let advice = found(&["debian"], Some(&missing), &none, &[("VK_DRIVER_FILES", "/nonexistent")]);
         assert!(advice.contains("VK_DRIVER_FILES") && advice.contains("unset it"), "{advice}");

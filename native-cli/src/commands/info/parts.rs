@@ -60,6 +60,7 @@ impl Parameters {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used)] // a test says what went wrong by panicking
 pub mod tests {
     use super::*;
 
