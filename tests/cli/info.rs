@@ -161,6 +161,10 @@ fn what_is_no_model_is_named() {
     of_config(&config, &[]).fails(1, &["config.json", "hrm_H_cycles", "from 1 to"]);
     of_config(&json!([1, 2]), &[]).fails(1, &["config.json"]);
     of_config(&json!({"model_type": "llama"}), &[]).fails(1, &["config.json", "llama"]);
+    let planned = Broken::new();
+    fs::remove_file(planned.file("model.safetensors")).expect("gone");
+    fathom(&["info", &planned.path()])
+        .fails(1, &["holds no model.safetensors", "name", "config.json itself"]);
     let broken = Broken::new().tensors(|tensors| {
         tensors.remove("ln_f.weight");
     });

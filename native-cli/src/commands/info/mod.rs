@@ -160,7 +160,11 @@ impl Subject {
                 "{}: expected a model's folder or a config.json, found nothing",
                 path.display()
             )),
-            path => Subject::from_model(&Source::resolve(path), quiet),
+            path => {
+                let config =
+                    path.as_ref().map(|folder| folder.join("config.json")).filter(|file| file.is_file());
+                Subject::from_model(&Source::resolve(path), quiet).map_err(|error| hinted(error, config))
+            }
         }
     }
 
@@ -256,6 +260,16 @@ impl Dimensions {
             hrm_max_steps: config.hrm_max_steps,
             step_applications: config.step_applications(),
         }
+    }
+}
+
+/// Whoever plans a model has no weights yet.
+fn hinted(error: anyhow::Error, config: Option<PathBuf>) -> anyhow::Error {
+    match (error.downcast_ref(), config) {
+        (Some(fathom_engine::Error::FileMissing { .. }), Some(config)) => {
+            anyhow::anyhow!("{error}; without weights, name {} itself", config.display())
+        }
+        _ => error,
     }
 }
 
