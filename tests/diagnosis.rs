@@ -83,6 +83,18 @@ fn one_wrong_number_is_found() {
     }
 }
 
+/// The kernel at which a driver crashes is named, and those that come after it are not blamed.
+#[test]
+fn a_lost_device_is_told() {
+    let answers = block_on(known_answers()).unwrap();
+    let device = open(&DeviceRequest::Gpu);
+    device.lose();
+    let checks = block_on(check_kernels(&device, &answers));
+    assert_eq!(wrong(&checks.kernels), ["attention"]);
+    assert!(checks.kernels[0].failure.is_some() && !checks.are_right(), "{checks:?}");
+    assert!(block_on(measure_speed(&device)).is_err());
+}
+
 #[test]
 fn speed_is_a_number() {
     for request in &DEVICES {

@@ -76,7 +76,7 @@ impl KernelCheck {
 /// How every kernel did, and what compiling them took.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KernelChecks {
-    /// By name.
+    /// By name, up to the one at which a driver gave up.
     pub kernels: Vec<KernelCheck>,
     /// Shader variants that were compiled for it; none on the processor.
     pub n_pipelines: u64,
@@ -97,11 +97,17 @@ pub async fn check_kernels(device: &Device, answers: &[Answered]) -> KernelCheck
     let mut kernels = Vec::with_capacity(ALL.len());
     for kernel in ALL {
         let of_kernel: Vec<&Answered> = answers.iter().filter(|answer| is_of(answer, kernel)).collect();
-        kernels.push(if device.is_cpu() {
+        let check = if device.is_cpu() {
             check_sums(kernel, &of_kernel)
         } else {
             check_calls(device, kernel, &of_kernel, &mut compile_ms).await
-        });
+        };
+        // A driver that gave up would give up at whatever comes next, which is not to blame.
+        let is_over = check.failure.is_some();
+        kernels.push(check);
+        if is_over {
+            break;
+        }
     }
     KernelChecks { kernels, n_pipelines: device.counts().pipelines, compile_ms }
 }
