@@ -13,12 +13,16 @@ mod chat;
 mod convert;
 #[path = "cli/convert_hostile.rs"]
 mod convert_hostile;
+#[path = "cli/doctor.rs"]
+mod doctor;
 #[path = "cli/ends.rs"]
 mod ends;
 #[path = "cli/errors.rs"]
 mod errors;
 #[path = "cli/harness.rs"]
 mod harness;
+#[path = "cli/info.rs"]
+mod info;
 #[path = "cli/inside.rs"]
 mod inside;
 #[path = "cli/pull/mod.rs"]

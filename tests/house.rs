@@ -40,7 +40,7 @@ fn nobody_calls_upstairs() {
         ("engine/src/model", &["crate::session", "crate::generate", "crate::cache", "crate::forward"]),
         ("engine/src/device", &["crate::model", "crate::session", "crate::generate", "crate::config"]),
         ("engine/src/session", &["crate::generate", "crate::forward", "crate::text"]),
-        ("native-cli/src", &["wgpu", "naga", "fathom_engine::kernels", "fathom_engine::device"]),
+        ("native-cli/src", &["wgpu::", "naga", "fathom_engine::kernels", "fathom_engine::device"]),
         (
             "wasm/src",
             &["wgpu", "naga", "fathom_engine::kernels", "fathom_engine::device", "fathom_engine::recording"],

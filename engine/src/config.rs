@@ -131,6 +131,12 @@ impl Config {
         self.n_kv_head * self.head_dim()
     }
 
+    /// Block applications of one step: each H cycle runs the L level's blocks in every L cycle, then the H level's.
+    /// 24 in the released size.
+    pub fn step_applications(&self) -> usize {
+        self.hrm_h_cycles * (self.hrm_l_cycles * self.hrm_l_layers + self.hrm_h_layers)
+    }
+
     /// Numbers in the model; the tied embedding counts once. 82,767,554 in the released size.
     pub fn n_parameters(&self) -> usize {
         // from_json has checked that this does not overflow; a Config made by hand saturates.

@@ -7,6 +7,7 @@
 //! | [`generate`](Generator), [`batch`](Batch), `answer`, `forward`, `text` | a prompt to a stream of text; one look at a whole text |
 //! | `session`, `cache` | contexts, what is cached of them, which submissions bring them to their next token |
 //! | `self_check` | which device a model gets: one that has room for it and computes rightly |
+//! | [`diagnosis`] | what is wrong with a device: a known answer for each kernel, and how fast it is |
 //! | `halting`, `sampler`, `trace` | how long to think, which token to choose, what can be seen |
 //! | `model` | CosmicFish-HRM in the paper's symbols; it records kernel calls |
 //! | [`kernels`] | one file a shader: parameters, checks, grid, CPU twin |
@@ -32,6 +33,7 @@ mod cache;
 mod config;
 #[doc(hidden)]
 pub mod device;
+pub mod diagnosis;
 mod error;
 mod files;
 mod forward;
@@ -58,7 +60,7 @@ pub use files::{Bytes, ModelFiles, Progress, ShardIndex};
 pub use forward::{Forward, Positions, Prefixes, forward, prefixes};
 pub use generate::{Done, GenerateOptions, Generator, Overflow, TokenEvent};
 pub use halting::{DepthControl, HaltedBy};
-pub use model::Model;
+pub use model::{CacheBytes, Model, WorkBytes, weights_bytes};
 pub use sampler::Sampling;
 pub use self_check::{largest_buffer_bytes, load_checked, open_checked, self_check};
 pub use session::{Computed, Prefix, Read, Reading, Session};

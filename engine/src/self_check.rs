@@ -149,7 +149,7 @@ fn miniature(config: &Config) -> Config {
 }
 
 /// Numbers that look random and are the same everywhere: Weyl's sequence of the golden ratio.
-fn known_weights(config: &Config, weight_type: WeightType) -> Result<Vec<u8>> {
+pub(crate) fn known_weights(config: &Config, weight_type: WeightType) -> Result<Vec<u8>> {
     const GOLDEN: u32 = 0x9e37_79b9;
     let (mut word, mut drawn) = (0u32, vec![]);
     for (name, shape) in expected_tensors(config) {

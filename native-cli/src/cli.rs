@@ -9,7 +9,9 @@ use crate::commands::chat::ChatArgs;
 use crate::commands::completions::{CompletionsArgs, ManArgs};
 use crate::commands::convert::ConvertArgs;
 use crate::commands::devices::DevicesArgs;
+use crate::commands::doctor::DoctorArgs;
 use crate::commands::forward::ForwardArgs;
+use crate::commands::info::InfoArgs;
 use crate::commands::list::ListArgs;
 use crate::commands::pull::PullArgs;
 use crate::commands::rm::RmArgs;
@@ -86,6 +88,10 @@ pub enum Command {
     Convert(ConvertArgs),
     /// List what there is to compute on, and which one `auto` takes
     Devices(DevicesArgs),
+    /// Examine drivers and devices: right answers, speed, a verdict
+    Doctor(DoctorArgs),
+    /// Tell what a model costs: parameters, FLOPs, bytes, cache, room
+    Info(InfoArgs),
     /// Time a token at given contexts and depths
     Bench(BenchArgs),
     /// Print what a shell needs to complete commands and flags

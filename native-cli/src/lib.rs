@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
 use crate::commands::{
-    bench, chat, completions, convert, devices, forward, list, pull, rm, run, show, watch,
+    bench, chat, completions, convert, devices, doctor, forward, info, list, pull, rm, run, show, watch,
 };
 
 /// The whole program, from its arguments to its exit code.
@@ -48,6 +48,8 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Forward(args)) => forward::forward(&cli.common, args),
         Some(Command::Convert(args)) => convert::convert(&cli.common, args),
         Some(Command::Devices(args)) => devices::devices(&cli.common, args),
+        Some(Command::Doctor(args)) => doctor::doctor(&cli.common, args),
+        Some(Command::Info(args)) => info::info(&cli.common, args),
         Some(Command::Bench(args)) => bench::bench(&cli.common, args),
         Some(Command::Completions(args)) => completions::completions(args),
         Some(Command::Man(args)) => completions::man(args),

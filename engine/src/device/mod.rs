@@ -5,12 +5,14 @@
 mod cpu;
 mod gpu;
 mod request;
+mod transcript;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use gpu::{AdapterInfo, adapters};
 pub use request::DeviceRequest;
+pub use transcript::Answered;
 
 use crate::error::{Error, Result};
 use crate::recording::{Op, Recording};
@@ -25,6 +27,7 @@ pub struct Device {
     most_bytes: AtomicU64,
     counters: Counters,
     held_bytes: Arc<AtomicU64>,
+    transcript: Mutex<Option<Vec<Answered>>>,
 }
 
 enum Kind {
@@ -69,7 +72,8 @@ impl Device {
 
     fn new(name: String, kind: Kind, fallback: Option<Error>) -> Device {
         let (next_id, poisons, counters, held_bytes) = Default::default();
-        Device { kind, name, fallback, next_id, poisons, most_bytes: u64::MAX.into(), counters, held_bytes }
+        let (most_bytes, transcript) = (u64::MAX.into(), Mutex::default());
+        Device { kind, name, fallback, next_id, poisons, most_bytes, counters, held_bytes, transcript }
     }
 
     /// Its name, for people.
@@ -164,6 +168,20 @@ impl Device {
         }
     }
 
+    /// From now on the processor's twins keep what they were given and what they answered, call by call.
+    pub(crate) fn keep_transcript(&self) {
+        *self.transcript() = Some(vec![]);
+    }
+
+    /// What was kept, and an end of keeping.
+    pub(crate) fn take_transcript(&self) -> Vec<Answered> {
+        self.transcript().take().unwrap_or_default()
+    }
+
+    fn transcript(&self) -> MutexGuard<'_, Option<Vec<Answered>>> {
+        self.transcript.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A buffer with this content.
     ///
     /// # Errors
@@ -210,7 +228,12 @@ impl Device {
             Kind::Gpu(gpu) => gpu.run(&ops, reads, &self.counters.submissions).await,
             Kind::Cpu => {
                 self.counters.submissions.fetch_add(1, Ordering::Relaxed);
-                cpu::run(&ops, reads)
+                // Taken out meanwhile: runs of several threads must not wait for each other.
+                let kept = self.transcript().take();
+                let Some(mut transcript) = kept else { return cpu::run(&ops, reads) };
+                let read = transcript::run(&ops, reads, &mut transcript);
+                *self.transcript() = Some(transcript);
+                read
             }
         }
     }

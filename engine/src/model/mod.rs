@@ -3,6 +3,7 @@
 mod blocks;
 pub(crate) mod cosmicfish_hrm;
 mod parameters;
+mod sizes;
 pub(crate) mod state;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::tokenizer::Tokenizer;
 use crate::weights::Weights;
 
 pub(crate) use parameters::Parameters;
+pub use sizes::{CacheBytes, WorkBytes, weights_bytes};
 
 /// A CosmicFish-HRM on a device. What changes from text to text is in a [`Session`](crate::Session).
 #[derive(Debug)]

@@ -5,6 +5,7 @@
 //! buffer each, a slab for each depth, because the output stage picks its depth on the GPU. The output blocks'
 //! keys and values are kept for each depth in the same way. A plane is made when it is first needed.
 
+use super::sizes::{CacheBytes, WorkBytes};
 use crate::config::Config;
 use crate::device::{Buffer, Device};
 use crate::error::Result;
@@ -91,17 +92,18 @@ impl State {
     /// Room for one depth of so many sequences of so many positions.
     pub fn new(config: &Config, device: &Device, n_sequences: usize, capacity: usize) -> Result<State> {
         let n_slots = n_sequences * capacity;
-        let new = New { config, device, n_slots };
+        let new = New::of(config, device, n_slots);
+        let bytes = new.bytes;
         Ok(State {
             capacity,
             n_slots,
-            tokens: new.rows("the tokens", n_slots, 1)?,
-            x: new.rows("the input stage", n_slots, config.n_embd)?,
-            input: new.applications(config.n_input_layers, 1)?,
+            tokens: new.slots("the tokens", bytes.token, 1)?,
+            x: new.slots("the input stage", bytes.x, 1)?,
+            input: new.applications(bytes.n_input, 1)?,
             planes: vec![],
-            z_h: new.rows("z_H of all depths", n_slots, config.n_embd)?,
-            q: new.rows("the halting values", n_slots, 2)?,
-            output: new.applications(config.n_output_layers, 1)?,
+            z_h: new.slots("z_H of all depths", bytes.z_h, 1)?,
+            q: new.slots("the halting values", bytes.q, 1)?,
+            output: new.applications(bytes.n_output, 1)?,
             n_slabs: 1,
             work: new.work(1, 1)?,
         })
@@ -109,19 +111,19 @@ impl State {
 
     /// Makes the planes up to a depth. What is there already is copied where it has to move.
     pub fn reach(&mut self, config: &Config, device: &Device, r: &mut Recording, depth: usize) -> Result<()> {
-        let new = New { config, device, n_slots: self.n_slots };
+        let new = New::of(config, device, self.n_slots);
+        let bytes = new.bytes;
         while self.planes.len() < depth {
             self.planes.push(new.plane()?);
         }
         if depth <= self.n_slabs {
             return Ok(());
         }
-        let n_slabs = depth.next_power_of_two().min(config.hrm_max_steps);
-        let n = n_slabs * self.n_slots;
+        let n_slabs = bytes.n_slabs(depth as u64);
         // All are made before any takes its place, so that a lack of memory leaves everything as it was.
-        let z_h = new.rows("z_H of all depths", n, config.n_embd)?;
-        let q = new.rows("the halting values", n, 2)?;
-        let output = new.applications(config.n_output_layers, n_slabs)?;
+        let z_h = new.slots("z_H of all depths", bytes.z_h, n_slabs)?;
+        let q = new.slots("the halting values", bytes.q, n_slabs)?;
+        let output = new.applications(bytes.n_output, n_slabs)?;
         let mut grow = |old: &mut Buffer, grown: Buffer| {
             r.copy(old, &grown, old.n_bytes());
             *old = grown;
@@ -132,7 +134,7 @@ impl State {
             grow(&mut old.k, grown.k);
             grow(&mut old.v, grown.v);
         }
-        self.n_slabs = n_slabs;
+        self.n_slabs = n_slabs as usize;
         Ok(())
     }
 
@@ -146,7 +148,7 @@ impl State {
     ) -> Result<()> {
         let (has_rows, has_logits) = (self.work.n_rows, self.work.n_logits);
         if n_rows > has_rows || n_logits > has_logits {
-            let new = New { config, device, n_slots: self.n_slots };
+            let new = New::of(config, device, self.n_slots);
             self.work = new.work(n_rows.max(has_rows), n_logits.max(has_logits))?;
         }
         Ok(())
@@ -156,48 +158,52 @@ impl State {
 struct New<'a> {
     config: &'a Config,
     device: &'a Device,
-    n_slots: usize,
+    n_slots: u64,
+    bytes: CacheBytes,
 }
 
-impl New<'_> {
-    fn rows(&self, label: &str, n_rows: usize, width: usize) -> Result<Buffer> {
-        self.device.buffer(label, 4 * (n_rows as u64) * (width as u64))
+impl<'a> New<'a> {
+    fn of(config: &'a Config, device: &'a Device, n_slots: usize) -> New<'a> {
+        New { config, device, n_slots: n_slots as u64, bytes: CacheBytes::of(config) }
     }
 
-    fn applications(&self, n: usize, n_slabs: usize) -> Result<Vec<KeysValues>> {
-        let (n_rows, kv_dim) = (n_slabs * self.n_slots, self.config.kv_dim());
+    fn slots(&self, label: &str, slot_bytes: u64, n_slabs: u64) -> Result<Buffer> {
+        self.device.buffer(label, slot_bytes * self.n_slots * n_slabs)
+    }
+
+    fn applications(&self, n: u64, n_slabs: u64) -> Result<Vec<KeysValues>> {
+        let keys = self.bytes.keys;
         let one = |_| {
-            Ok(KeysValues { k: self.rows("keys", n_rows, kv_dim)?, v: self.rows("values", n_rows, kv_dim)? })
+            Ok(KeysValues { k: self.slots("keys", keys, n_slabs)?, v: self.slots("values", keys, n_slabs)? })
         };
         (0..n).map(one).collect()
     }
 
     fn plane(&self) -> Result<Plane> {
-        let Config { n_embd, hrm_h_cycles, hrm_l_cycles, hrm_h_layers, hrm_l_layers, .. } = *self.config;
-        let n_applications = hrm_h_cycles * (hrm_l_cycles * hrm_l_layers + hrm_h_layers);
         Ok(Plane {
-            z_l: self.rows("z_L of a depth", self.n_slots, n_embd)?,
-            sum: self.rows("sums of z_H", self.n_slots, n_embd)?,
-            applications: self.applications(n_applications, 1)?,
+            z_l: self.slots("z_L of a depth", self.bytes.z_l, 1)?,
+            sum: self.slots("sums of z_H", self.bytes.sum, 1)?,
+            applications: self.applications(self.bytes.n_step, 1)?,
         })
     }
 
     fn work(&self, n_rows: usize, n_logits: usize) -> Result<Work> {
-        let Config { n_embd, vocab_size, .. } = *self.config;
-        let rows = |label: &str, width: usize| self.rows(label, n_rows, width);
+        let bytes = WorkBytes::of(self.config);
+        let rows = |label: &str, row_bytes: u64| self.device.buffer(label, row_bytes * n_rows as u64);
+        let logits = |label: &str, row_bytes: u64| self.device.buffer(label, row_bytes * n_logits as u64);
         Ok(Work {
             n_rows,
             n_logits,
-            x: rows("x in work", n_embd)?,
-            z_h: rows("z_H in work", n_embd)?,
-            z_l: rows("z_L in work", n_embd)?,
-            h: rows("normalised rows", n_embd)?,
-            qkv: rows("q, k and v", n_embd + 2 * self.config.kv_dim())?,
-            q: rows("q", n_embd)?,
-            attended: rows("attended rows", n_embd)?,
-            hidden: rows("the MLP's hidden rows", 4 * n_embd)?,
-            logits: self.rows("logits", n_logits, vocab_size)?,
-            drawn: self.rows("drawn tokens", n_logits, 2)?,
+            x: rows("x in work", bytes.embd)?,
+            z_h: rows("z_H in work", bytes.embd)?,
+            z_l: rows("z_L in work", bytes.embd)?,
+            h: rows("normalised rows", bytes.embd)?,
+            qkv: rows("q, k and v", bytes.qkv)?,
+            q: rows("q", bytes.embd)?,
+            attended: rows("attended rows", bytes.embd)?,
+            hidden: rows("the MLP's hidden rows", bytes.hidden)?,
+            logits: logits("logits", bytes.logits)?,
+            drawn: logits("drawn tokens", bytes.drawn)?,
         })
     }
 }

@@ -259,8 +259,7 @@ impl Session {
             forward.input(r, span(piece, 1));
             weight.add(r, piece, config.n_input_layers);
         }
-        let n_step_blocks =
-            config.hrm_h_cycles * (config.hrm_l_cycles * config.hrm_l_layers + config.hrm_h_layers);
+        let n_step_blocks = config.step_applications();
         for (step, pieces) in &plan.steps {
             let n_rows = pieces.iter().map(|piece| piece.n).sum();
             for &piece in pieces {

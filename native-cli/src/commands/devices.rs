@@ -29,15 +29,16 @@ struct Devices {
     why: String,
 }
 
+/// An adapter in JSON.
 #[derive(Serialize)]
-struct AdapterObject {
-    index: usize,
-    name: String,
-    backend: String,
-    driver: String,
-    kind: String,
-    features: Vec<String>,
-    limits: serde_json::Map<String, serde_json::Value>,
+pub struct AdapterObject {
+    pub index: usize,
+    pub name: String,
+    pub backend: String,
+    pub driver: String,
+    pub kind: String,
+    pub features: Vec<String>,
+    pub limits: serde_json::Map<String, serde_json::Value>,
 }
 
 #[derive(Serialize)]
@@ -70,7 +71,8 @@ pub fn devices(common: &Common, args: DevicesArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn why(device: &Device, asked: &str, adapters: &[AdapterInfo]) -> String {
+/// Why the request takes this device.
+pub fn why(device: &Device, asked: &str, adapters: &[AdapterInfo]) -> String {
     if let Some(why) = device.why() {
         return why.to_owned();
     }
@@ -82,7 +84,8 @@ fn why(device: &Device, asked: &str, adapters: &[AdapterInfo]) -> String {
     }
 }
 
-fn adapter_object(adapter: AdapterInfo) -> AdapterObject {
+/// As it is shown.
+pub fn adapter_object(adapter: AdapterInfo) -> AdapterObject {
     AdapterObject {
         index: adapter.index,
         name: adapter.name,
@@ -96,15 +99,7 @@ fn adapter_object(adapter: AdapterInfo) -> AdapterObject {
 
 fn list(out: &mut impl Write, devices: &Devices, paint: Paint) -> io::Result<()> {
     for adapter in &devices.adapters {
-        let index = format!("{:>3}", adapter.index);
-        writeln!(out, "{index}  {}", paint.strong(&adapter.name))?;
-        writeln!(out, "     {}, {}{}", adapter.kind, adapter.backend, driver(&adapter.driver))?;
-        if !adapter.features.is_empty() {
-            writeln!(out, "     features  {}", paint.faint(adapter.features.join(", ")))?;
-        }
-        for (name, value) in &adapter.limits {
-            writeln!(out, "     {}", paint.faint(format!("{name:<44} {value:>14}")))?;
-        }
+        show(out, adapter, paint)?;
         writeln!(out)?;
     }
     let threads = if devices.cpu.n_threads == 1 { "thread" } else { "threads" };
@@ -113,6 +108,20 @@ fn list(out: &mut impl Write, devices: &Devices, paint: Paint) -> io::Result<()>
     writeln!(out)?;
     writeln!(out, "--device {} takes {}: {}", devices.asked, paint.strong(&devices.taken), devices.why)?;
     out.flush()
+}
+
+/// An adapter with everything that matters to the kernels.
+pub fn show(out: &mut impl Write, adapter: &AdapterObject, paint: Paint) -> io::Result<()> {
+    let index = format!("{:>3}", adapter.index);
+    writeln!(out, "{index}  {}", paint.strong(&adapter.name))?;
+    writeln!(out, "     {}, {}{}", adapter.kind, adapter.backend, driver(&adapter.driver))?;
+    if !adapter.features.is_empty() {
+        writeln!(out, "     features  {}", paint.faint(adapter.features.join(", ")))?;
+    }
+    for (name, value) in &adapter.limits {
+        writeln!(out, "     {}", paint.faint(format!("{name:<44} {value:>14}")))?;
+    }
+    Ok(())
 }
 
 fn driver(driver: &str) -> String {
