@@ -4,7 +4,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`generate`](Generator), `forward`, `text` | a prompt to a stream of text; one look at a whole text |
+//! | [`generate`](Generator), `forward`, `score`, `text` | a prompt to a stream of text; a look at a whole text; how likely a text is |
 //! | `session`, `cache` | contexts, what is cached of them, which submissions bring them to their next token |
 //! | `self_check` | which device a model gets: one that has room for it and computes rightly |
 //! | `halting`, `sampler`, `trace` | how long to think, which token to choose, what can be seen |
@@ -41,6 +41,7 @@ mod model;
 #[doc(hidden)]
 pub mod recording;
 mod sampler;
+mod score;
 mod self_check;
 mod session;
 mod text;
@@ -57,6 +58,7 @@ pub use generate::{Batch, Done, GenerateOptions, Generator, Overflow, TokenEvent
 pub use halting::{DepthControl, HaltedBy};
 pub use model::Model;
 pub use sampler::Sampling;
+pub use score::{ScoreReading, ScoredToken, Scorer};
 pub use self_check::{largest_buffer_bytes, load_checked, open_checked, self_check};
 pub use session::{Computed, Prefix, Read, Reading, Session};
 pub use tokenizer::{Decoder, Tokenizer};
