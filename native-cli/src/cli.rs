@@ -5,7 +5,9 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::commands::bench::BenchArgs;
 use crate::commands::chat::ChatArgs;
 use crate::commands::completions::{CompletionsArgs, ManArgs};
+use crate::commands::depth_sweep::SweepCommand;
 use crate::commands::devices::DevicesArgs;
+use crate::commands::eval::EvalCommand;
 use crate::commands::forward::ForwardArgs;
 use crate::commands::run::RunArgs;
 use crate::paint::ColorChoice;
@@ -72,6 +74,12 @@ pub enum Command {
     Devices(DevicesArgs),
     /// Time a token at given contexts and depths
     Bench(BenchArgs),
+    /// How good a model is: perplexity, multiple choice, exact answers; with the depths of right and wrong
+    #[command(subcommand)]
+    Eval(Box<EvalCommand>),
+    /// Quality, mean steps and time against forced depth and against halting bias
+    #[command(subcommand)]
+    DepthSweep(Box<SweepCommand>),
     /// Print what a shell needs to complete commands and flags
     Completions(CompletionsArgs),
     /// Print the manual, or write a page for each command

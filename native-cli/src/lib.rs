@@ -15,13 +15,15 @@ mod loading;
 mod output;
 mod paint;
 mod recovering;
+#[doc(hidden)]
+pub mod tasks;
 mod template;
 mod trace_file;
 
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
-use crate::commands::{bench, chat, completions, devices, forward, run, show};
+use crate::commands::{bench, chat, completions, depth_sweep, devices, eval, forward, run, show};
 
 /// The whole program, from its arguments to its exit code.
 pub fn main() -> ExitCode {
@@ -41,6 +43,8 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Forward(args)) => forward::forward(&cli.common, args),
         Some(Command::Devices(args)) => devices::devices(&cli.common, args),
         Some(Command::Bench(args)) => bench::bench(&cli.common, args),
+        Some(Command::Eval(command)) => eval::eval(&cli.common, *command),
+        Some(Command::DepthSweep(command)) => depth_sweep::depth_sweep(&cli.common, *command),
         Some(Command::Completions(args)) => completions::completions(args),
         Some(Command::Man(args)) => completions::man(args),
     }

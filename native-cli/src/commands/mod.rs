@@ -3,7 +3,9 @@
 pub mod bench;
 pub mod chat;
 pub mod completions;
+pub mod depth_sweep;
 pub mod devices;
+pub mod eval;
 pub mod forward;
 pub mod run;
 pub mod show;
