@@ -13,6 +13,8 @@ mod chat;
 mod ends;
 #[path = "cli/errors.rs"]
 mod errors;
+#[path = "cli/eval.rs"]
+mod eval;
 #[path = "cli/harness.rs"]
 mod harness;
 #[path = "cli/inside.rs"]

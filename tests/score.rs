@@ -100,7 +100,8 @@ fn a_shared_beginning_is_computed_once() {
                 let text = [&tokens[..context], &ending].concat();
                 let found = block_on(shared.score(&text, context - 1, &ending, &depth, reading)).expect(case);
                 let mut alone = Scorer::new(&model).expect(case);
-                let expected = block_on(alone.score(&text, context - 1, &ending, &depth, reading)).expect(case);
+                let expected =
+                    block_on(alone.score(&text, context - 1, &ending, &depth, reading)).expect(case);
                 assert_eq!(found, expected, "{reading:?}");
             }
         }

@@ -70,7 +70,9 @@ impl Scorer {
         let n = first.saturating_add(next.len());
         if n > tokens.len() {
             let (len, n_next) = (tokens.len(), next.len());
-            return Err(Error::NotThere(format!("{n_next} positions from {first} on in a text of {len} tokens")));
+            return Err(Error::NotThere(format!(
+                "{n_next} positions from {first} on in a text of {len} tokens"
+            )));
         }
         let vocab_size = self.session.model().config().vocab_size;
         if let Some(&token) = next.iter().find(|&&token| token as usize >= vocab_size) {

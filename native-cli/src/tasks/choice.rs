@@ -72,7 +72,8 @@ pub fn read_choices(file: &str, labels: Option<&str>, partial: Partial) -> anyho
         let (line, fields) = object?;
         let label = match &mut labels {
             Some(labels) => {
-                let label = labels.next().with_context(|| format!("line {line}: --labels has no line for it"))?;
+                let label =
+                    labels.next().with_context(|| format!("line {line}: --labels has no line for it"))?;
                 Some(Value::String(label.to_owned()))
             }
             None => None,
@@ -105,9 +106,7 @@ fn choice(
         (Form::HellaSwag, texts(fields, "endings")?.into_iter().map(ending).collect())
     } else if has(&["goal", "sol1", "sol2"]) {
         let context = text(fields, "goal")?.trim().to_owned();
-        let ending = |name| {
-            Ok(Opt { context: context.clone(), ending: spaced(text(fields, name)?.trim()) })
-        };
+        let ending = |name| Ok(Opt { context: context.clone(), ending: spaced(text(fields, name)?.trim()) });
         (Form::Piqa, ["sol1", "sol2"].into_iter().map(ending).collect::<anyhow::Result<_>>()?)
     } else if has(&["sentence", "option1", "option2"]) {
         let sentence = text(fields, "sentence")?;
@@ -141,9 +140,7 @@ fn winogrande(sentence: &str, option: &str, partial: Partial) -> anyhow::Result<
         Partial::WithOption => {
             Opt { context: before.trim_end().to_owned(), ending: spaced(&format!("{option}{after}")) }
         }
-        Partial::AfterOption => {
-            Opt { context: format!("{before}{option}"), ending: spaced(after.trim()) }
-        }
+        Partial::AfterOption => Opt { context: format!("{before}{option}"), ending: spaced(after.trim()) },
     })
 }
 
@@ -217,7 +214,8 @@ mod tests {
         assert_eq!((piqa.form, piqa.label), (Form::Piqa, 1));
         assert_eq!(endings(&piqa), [("Open it.", " pull"), ("Open it.", " push")]);
 
-        let line = r#"{"sentence": "Ann gave Bo _'s book.", "option1": "Ann", "option2": "Bo", "answer": "2"}"#;
+        let line =
+            r#"{"sentence": "Ann gave Bo _'s book.", "option1": "Ann", "option2": "Bo", "answer": "2"}"#;
         let winogrande = one(line);
         assert_eq!((winogrande.form, winogrande.label), (Form::WinoGrande, 1));
         assert_eq!(endings(&winogrande)[0], ("Ann gave Bo", " Ann's book."));

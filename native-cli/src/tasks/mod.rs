@@ -69,7 +69,11 @@ fn number(value: &Value, name: &str) -> anyhow::Result<usize> {
 /// The names of an object's fields.
 fn names(fields: &Map<String, Value>) -> String {
     let names: Vec<&str> = fields.keys().map(String::as_str).collect();
-    if names.is_empty() { "no fields".to_owned() } else { format!("the fields {}", shortened(&names.join(", "))) }
+    if names.is_empty() {
+        "no fields".to_owned()
+    } else {
+        format!("the fields {}", shortened(&names.join(", ")))
+    }
 }
 
 fn shortened(text: &str) -> String {

@@ -16,7 +16,8 @@ const TIME: (f64, f64) = (390.0, 530.0);
 /// What stands on the page.
 const STYLE: &str = "text{font:13px sans-serif;fill:#000}.n{font-size:12px}.m{text-anchor:middle}.e{text-anchor:end}\
     .l,.d,.w,.o{fill:none;stroke:#000}.l{stroke-width:1.2}.d{stroke-width:1.2;stroke-dasharray:5 4}.w{stroke-width:.8;\
-    stroke:#555}.f{fill:#fff;stroke:#000;stroke-width:1.2}.b{fill:#000}.o{stroke-width:2}";
+    stroke:#555}.f{fill:#fff;stroke:#000;stroke-width:1.2}.b{fill:#000}.o{stroke-width:2}\
+    .h{paint-order:stroke;stroke:#fff;stroke-width:4px}";
 
 /// From a value to a place.
 #[derive(Clone, Copy)]
@@ -35,8 +36,10 @@ impl Axis {
     fn ticks(self, n: f64) -> Vec<f64> {
         let rough = (self.values.1 - self.values.0) / n;
         let power = 10f64.powf(rough.log10().floor());
-        let step = power * [1.0, 2.0, 5.0, 10.0].into_iter().find(|&step| step * power >= rough).unwrap_or(10.0);
-        let (first, last) = ((self.values.0 / step - 1e-9).ceil() as i64, (self.values.1 / step + 1e-9).floor() as i64);
+        let step =
+            power * [1.0, 2.0, 5.0, 10.0].into_iter().find(|&step| step * power >= rough).unwrap_or(10.0);
+        let (first, last) =
+            ((self.values.0 / step - 1e-9).ceil() as i64, (self.values.1 / step + 1e-9).floor() as i64);
         (first..=last).map(|i| i as f64 * step).collect()
     }
 }
@@ -55,22 +58,25 @@ pub fn draw(sweep: &Sweep) -> String {
     });
     let mut values = range(all);
     if sweep.is_accuracy() {
-        values = (values.0.max(0.0), values.1.min(102.0));
+        values = (values.0.max(0.0), values.1.min(100.0));
     }
+    // Room for the name of a point that lies at the top.
+    values.1 += (values.1 - values.0) * 0.08;
     let y = Axis { values, places: (QUALITY.1, QUALITY.0) };
     let name = if sweep.is_accuracy() { "accuracy (%)" } else { "bits per token" };
-    let mut body = frame(x, y, name, None);
+    let mut body = legend() + &frame(x, y, name, None);
     for row in &sweep.rows {
         if let Some((low, high)) = ends(row) {
             let (x, low, high) = (x.place(row.mean_depth), y.place(low), y.place(high));
-            body += &format!(
-                "<path class=\"w\" d=\"M{:.1} {low:.1}h6m-3 0V{high:.1}m-3 0h6\"/>\n",
-                x - 3.0
-            );
+            body += &format!("<path class=\"w\" d=\"M{:.1} {low:.1}h6m-3 0V{high:.1}m-3 0h6\"/>\n", x - 3.0);
         }
     }
     body += &curves(sweep, x, y, quality);
-    body += &legend(sweep);
+    if let Some(own) = sweep.own() {
+        let named =
+            format!("own halting (bias {}), {:.1} steps", number(f64::from(own.value)), own.mean_depth);
+        body += &beside(x.place(own.mean_depth), y.place(quality(own)), &named);
+    }
 
     let (_, slowest) = range(sweep.rows.iter().map(|row| row.ms_per_item));
     let y = Axis { values: (0.0, slowest), places: (TIME.1, TIME.0) };
@@ -99,7 +105,7 @@ fn frame(x: Axis, y: Axis, name: &str, x_name: Option<&str>) -> String {
             number(tick)
         );
     }
-    for tick in x.ticks(8.0) {
+    for tick in x.ticks(9.0) {
         let place = x.place(tick);
         frame += &format!("<path class=\"l\" d=\"M{place:.1} {bottom}v5\"/>");
         frame += &format!(
@@ -139,20 +145,18 @@ fn curves(sweep: &Sweep, x: Axis, y: Axis, value: impl Fn(&Row) -> f64) -> Strin
 }
 
 /// What the lines and marks mean, above the upper panel.
-fn legend(sweep: &Sweep) -> String {
-    let y = 18.0;
-    let text = |x: f64, text: &str| format!("<text x=\"{x}\" y=\"{}\">{}</text>\n", y + 4.0, escaped(text));
-    let mut legend = format!("<path class=\"l\" d=\"M{LEFT} {y}h28\"/>") + &ring((LEFT + 14.0, y));
-    legend += &text(LEFT + 34.0, "forced depth");
-    let x = LEFT + 136.0;
-    legend += &(format!("<path class=\"d\" d=\"M{x} {y}h28\"/>") + &square((x + 14.0, y)));
-    legend += &text(x + 34.0, "halting bias");
-    if let Some(own) = sweep.own() {
-        let x = LEFT + 266.0;
-        legend += &(square((x + 14.0, y)) + &mark((x + 14.0, y)));
-        legend += &text(x + 28.0, &format!("own halting: bias {}, {:.2} steps", own.value, own.mean_depth));
-    }
-    legend
+fn legend() -> String {
+    let (y, x) = (18.0, LEFT + 140.0);
+    let text = |x: f64, text: &str| format!("<text x=\"{x}\" y=\"{}\">{text}</text>\n", y + 4.0);
+    let forced = format!("<path class=\"l\" d=\"M{LEFT} {y}h28\"/>") + &ring((LEFT + 14.0, y));
+    let biased = format!("<path class=\"d\" d=\"M{x} {y}h28\"/>") + &square((x + 14.0, y));
+    forced + &text(LEFT + 36.0, "forced depth") + &biased + &text(x + 36.0, "halting bias")
+}
+
+/// A name above a point, towards the side that has more room; curves do not run through its letters.
+fn beside(x: f64, y: f64, name: &str) -> String {
+    let (class, x) = if x < (LEFT + RIGHT) / 2.0 { ("h", x - 6.0) } else { ("h e", x + 6.0) };
+    format!("<text class=\"{class}\" x=\"{x:.1}\" y=\"{:.1}\">{}</text>\n", y - 14.0, escaped(name))
 }
 
 fn ring((x, y): (f64, f64)) -> String {
@@ -178,8 +182,8 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
 /// Without the noise of binary fractions.
 fn number(value: f64) -> String {
     let rounded = (value * 1e6).round() / 1e6;
-    // No minus before zero.
-    format!("{}", rounded + 0.0)
+    // No minus before zero, and a typographer's minus before anything else.
+    format!("{}", rounded + 0.0).replace('-', "\u{2212}")
 }
 
 fn escaped(text: &str) -> String {

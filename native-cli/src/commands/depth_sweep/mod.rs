@@ -137,11 +137,11 @@ fn sweep<T: Args + Asked>(common: &Common, args: SweepArgs<T>) -> anyhow::Result
 /// All that is tried, forced depths first; the model's own bias among the others.
 fn controls(config: &Config, depths: &[u32], biases: &[f32]) -> Vec<Control> {
     let own = config.halt_bias;
-    let mut depths = if depths.is_empty() { (1..=config.hrm_max_steps as u32).collect() } else { depths.to_vec() };
+    let mut depths =
+        if depths.is_empty() { (1..=config.hrm_max_steps as u32).collect() } else { depths.to_vec() };
     depths.sort_unstable();
     depths.dedup();
-    let mut biases =
-        if biases.is_empty() { AROUND.map(|bias| own + bias).to_vec() } else { biases.to_vec() };
+    let mut biases = if biases.is_empty() { AROUND.map(|bias| own + bias).to_vec() } else { biases.to_vec() };
     biases.push(own);
     biases.sort_by(f32::total_cmp);
     biases.dedup();

@@ -127,8 +127,9 @@ impl Sweep {
         if let Some(quality) = between(&forced, own.mean_depth) {
             sentence += &format!("; forced depths at as many steps, interpolated: {}", self.shown(quality));
         }
-        let is_as_good =
-            |row: &&&Row| if self.is_accuracy() { row.quality >= own.quality } else { row.quality <= own.quality };
+        let is_as_good = |row: &&&Row| {
+            if self.is_accuracy() { row.quality >= own.quality } else { row.quality <= own.quality }
+        };
         match forced.iter().find(is_as_good) {
             Some(row) => sentence += &format!("; the first forced depth that is as good: {}", row.value),
             None if !forced.is_empty() => sentence += "; no forced depth that was tried is as good",
@@ -146,7 +147,8 @@ impl Sweep {
         )?;
         let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
         for row in &self.rows {
-            let Row { control, value, own, quality, low, high, mean_depth, mean_steps_taken, ms_per_item } = row;
+            let Row { control, value, own, quality, low, high, mean_depth, mean_steps_taken, ms_per_item } =
+                row;
             writeln!(
                 out,
                 "{control},{value},{own},{},{quality},{},{},{mean_depth},{mean_steps_taken},{ms_per_item}",
@@ -167,7 +169,11 @@ impl Sweep {
             "| {:<12} | {quality:>12} | {:>18} | mean depth | steps_taken | ms an item |",
             "control", "95 % interval"
         )?;
-        writeln!(out, "| :{:-<11} | {:->11}: | {:->17}: | ---------: | ----------: | ---------: |", "", "", "")?;
+        writeln!(
+            out,
+            "| :{:-<11} | {:->11}: | {:->17}: | ---------: | ----------: | ---------: |",
+            "", "", ""
+        )?;
         for row in &self.rows {
             let control = match row.control {
                 "depth" => format!("depth {}", row.value),
@@ -216,20 +222,32 @@ mod tests {
 
     fn sweep(quality: &'static str, rows: Vec<Row>) -> Sweep {
         let name = String::new();
-        Sweep { model: name.clone(), file: name.clone(), device: name, n_items: 1, quality, per: "token", rows }
+        Sweep {
+            model: name.clone(),
+            file: name.clone(),
+            device: name,
+            n_items: 1,
+            quality,
+            per: "token",
+            rows,
+        }
     }
 
     #[test]
     fn its_own_halting_in_words() {
         let own = row("halt_bias", -1.0, 0.9, 1.5);
-        let rows = vec![row("depth", 1.0, 0.4, 1.0), row("depth", 2.0, 0.8, 2.0), row("depth", 4.0, 0.95, 4.0), own];
+        let rows =
+            vec![row("depth", 1.0, 0.4, 1.0), row("depth", 2.0, 0.8, 2.0), row("depth", 4.0, 0.95, 4.0), own];
         let found = sweep("accuracy", rows.clone()).own_halting();
         assert_eq!(
             found,
             "its own halting (bias -1): 90.00 % at 1.50 steps a token; forced depths at as many steps, interpolated: \
              60.00 %; the first forced depth that is as good: 4"
         );
-        let found = sweep("bits_per_token", rows[..3].iter().cloned().chain([row("halt_bias", 0.0, 0.3, 9.0)]).collect());
+        let found = sweep(
+            "bits_per_token",
+            rows[..3].iter().cloned().chain([row("halt_bias", 0.0, 0.3, 9.0)]).collect(),
+        );
         assert!(found.own_halting().ends_with("steps a token; no forced depth that was tried is as good"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use fathom_engine::{Batch, DepthControl, GenerateOptions, Model, Overflow, Sampling, Tokenizer};
 
 use super::record::{Depths, Found};
@@ -31,32 +31,26 @@ impl Item {
         stop: &[String],
     ) -> anyhow::Result<Item> {
         let Question { line, prompt, answers, asked } = question;
-        let count = |text: &String| anyhow::Ok(words.encode(text)?.len());
-        let longest = |texts: &[String]| {
-            texts.iter().map(count).try_fold(0, |most, n| anyhow::Ok(most.max(n?)))
-        };
-        let item = || {
-            let prompt = words.encode(&prompt)?;
-            let mut stop = stop.to_vec();
-            let n_tokens = match (n_predict, asked) {
-                (Some(n), _) => n,
-                (None, Asked::Question) => OF_A_QUESTION,
-                (None, Asked::Prompt) => {
-                    // A stop text that the vocabulary cannot write never comes.
-                    let n_stop = longest(&stop).unwrap_or(0);
-                    longest(&answers)? + n_stop.max(usize::from(model.eos().is_some()))
-                }
-            };
-            if asked == Asked::Question {
-                stop.push("\n".to_owned());
+        // A text that the vocabulary cannot write never comes.
+        let count = |text: &String| words.encode(text).map_or(0, |tokens| tokens.len());
+        let trimmed: Vec<String> = answers.iter().map(|answer| answer.trim().to_owned()).collect();
+        let longest = |texts: &[String]| texts.iter().map(count).max().unwrap_or(0);
+        let prompt = words.encode(&prompt).with_context(|| format!("line {line}"))?;
+        ensure!(!prompt.is_empty(), "line {line}: the prompt has no tokens");
+        let mut stop = stop.to_vec();
+        let n_tokens = match (n_predict, asked) {
+            (Some(n), _) => n,
+            (None, Asked::Question) => OF_A_QUESTION,
+            (None, Asked::Prompt) => {
+                let n_end = longest(&stop).max(usize::from(model.eos().is_some()));
+                (longest(&trimmed) + n_end).max(1)
             }
-            let n_cut = prompt.len().saturating_sub(model.config().block_size);
-            Ok(Item { prompt, answers: answers.clone(), n_tokens, stop, n_cut })
         };
-        item().and_then(|item: Item| {
-            anyhow::ensure!(!item.prompt.is_empty(), "the prompt has no tokens");
-            Ok(item)
-        }).with_context(|| format!("line {line}"))
+        if asked == Asked::Question {
+            stop.push("\n".to_owned());
+        }
+        let n_cut = prompt.len().saturating_sub(model.config().block_size);
+        Ok(Item { prompt, answers, n_tokens, stop, n_cut })
     }
 
     fn options(&self, depth: DepthControl) -> GenerateOptions {

@@ -100,10 +100,19 @@ impl Exam {
         let shown = || path.display().to_string();
         let items = match &task {
             Task::Perplexity { window, stride, token_ids, .. } => {
-                let tokens = if *token_ids { windows::ids(&model, &text) } else { words(&model)?.encode(&text).map_err(Into::into) };
+                let tokens = if *token_ids {
+                    windows::ids(&model, &text)
+                } else {
+                    words(&model)?.encode(&text).map_err(Into::into)
+                };
                 let tokens = tokens.with_context(shown)?;
                 let windows = windows::windows(tokens.len(), *window, *stride);
-                ensure!(!windows.is_empty(), "{}: expected at least two tokens, found {}", shown(), tokens.len());
+                ensure!(
+                    !windows.is_empty(),
+                    "{}: expected at least two tokens, found {}",
+                    shown(),
+                    tokens.len()
+                );
                 Items::Windows { tokens, windows }
             }
             Task::Choice { partial, .. } => {
@@ -111,13 +120,17 @@ impl Exam {
                 let choices = tasks::read_choices(&text, labels.as_deref(), partial).with_context(shown)?;
                 let words = words(&model)?;
                 let item = |choice| choices::Item::new(&model, words, choice);
-                Items::Choices(choices.into_iter().map(item).collect::<anyhow::Result<_>>().with_context(shown)?)
+                Items::Choices(
+                    choices.into_iter().map(item).collect::<anyhow::Result<_>>().with_context(shown)?,
+                )
             }
             Task::Exact { n_predict, stop, .. } => {
                 let questions = tasks::read_questions(&text).with_context(shown)?;
                 let words = words(&model)?;
                 let item = |question| answers::Item::new(&model, words, question, *n_predict, stop);
-                Items::Questions(questions.into_iter().map(item).collect::<anyhow::Result<_>>().with_context(shown)?)
+                Items::Questions(
+                    questions.into_iter().map(item).collect::<anyhow::Result<_>>().with_context(shown)?,
+                )
             }
         };
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();

@@ -22,7 +22,11 @@ pub fn merge(paths: &[PathBuf]) -> anyhow::Result<(Header, Vec<Record>)> {
         let path: &Path = path;
         let alike = Header { shard: Shard { i: first.shard.i, ..header.shard }, ..header.clone() };
         if let Some(what) = alike.difference(&first)? {
-            anyhow::bail!("{}: not of the same examination as {}: {what}", path.display(), first_path.display());
+            anyhow::bail!(
+                "{}: not of the same examination as {}: {what}",
+                path.display(),
+                first_path.display()
+            );
         }
         let expected = header.shard.items(header.n_items).count();
         ensure!(
@@ -33,7 +37,12 @@ pub fn merge(paths: &[PathBuf]) -> anyhow::Result<(Header, Vec<Record>)> {
         );
         if let Some(place) = found.get_mut(header.shard.i - 1) {
             if let Some(earlier) = place {
-                anyhow::bail!("{} and {}: both are shard {}", earlier.display(), path.display(), header.shard);
+                anyhow::bail!(
+                    "{} and {}: both are shard {}",
+                    earlier.display(),
+                    path.display(),
+                    header.shard
+                );
             }
             *place = Some(path);
         }

@@ -178,7 +178,9 @@ impl Asked for PerplexityArgs {
         }
         let stride = self.stride.map_or((window / 2).max(1), |stride| stride as usize);
         if stride > window {
-            return Err(usage(format!("--stride {stride} is above the window, {window}: tokens would be left out")));
+            return Err(usage(format!(
+                "--stride {stride} is above the window, {window}: tokens would be left out"
+            )));
         }
         let (reading, token_ids) = (self.reading.unwrap_or(reading), self.token_ids);
         Exam::open(model, Task::Perplexity { window, stride, reading, token_ids }, &self.file, None, 1)

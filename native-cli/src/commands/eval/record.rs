@@ -149,15 +149,12 @@ mod tests {
 
     #[test]
     fn records_survive_writing_and_reading() {
-        let scores = |log_prob| Scores { log_prob: rounded(log_prob), n_greedy: 1, depths: Depths::default() };
+        let scores =
+            |log_prob| Scores { log_prob: rounded(log_prob), n_greedy: 1, depths: Depths::default() };
         let values = (1..2000).map(|i| -f64::from(i).powf(1.7) / 3.0);
         for (item, log_prob) in values.enumerate() {
-            let found = Found::Window {
-                n_tokens: 2,
-                n_bytes: None,
-                whole: Some(scores(log_prob)),
-                prefix: None,
-            };
+            let found =
+                Found::Window { n_tokens: 2, n_bytes: None, whole: Some(scores(log_prob)), prefix: None };
             let written = serde_json::to_string(&Record { item, found, ms: 1.5 }).unwrap();
             let read: Record = serde_json::from_str(&written).unwrap();
             assert_eq!(serde_json::to_string(&read).unwrap(), written);

@@ -46,7 +46,11 @@ pub enum Outcome {
         forms: Vec<Form>,
         depths: ByRight,
     },
-    Exact { accuracy: Accuracy, n_cut_prompts: u64, depths: ByRight },
+    Exact {
+        accuracy: Accuracy,
+        n_cut_prompts: u64,
+        depths: ByRight,
+    },
 }
 
 #[derive(Debug, Serialize)]
@@ -153,7 +157,9 @@ impl Report {
     pub fn depths(&self) -> Option<&DepthReport> {
         match &self.result {
             Outcome::Choice { depths, .. } | Outcome::Exact { depths, .. } => Some(&depths.all),
-            Outcome::Perplexity { whole, prefix } => whole.as_ref().or(prefix.as_ref()).map(|found| &found.depths),
+            Outcome::Perplexity { whole, prefix } => {
+                whole.as_ref().or(prefix.as_ref()).map(|found| &found.depths)
+            }
         }
     }
 }
@@ -161,7 +167,10 @@ impl Report {
 impl Outcome {
     fn new(task: &Task, records: &[Record]) -> Outcome {
         let share = |is_right: fn(&Found) -> bool| {
-            Accuracy::new(records.iter().filter(|record| is_right(&record.found)).count() as u64, records.len() as u64)
+            Accuracy::new(
+                records.iter().filter(|record| is_right(&record.found)).count() as u64,
+                records.len() as u64,
+            )
         };
         let count = |of: fn(&Found) -> usize| records.iter().map(|record| of(&record.found) as u64).sum();
         match task {

@@ -173,8 +173,13 @@ fn parse(path: &Path, text: &[u8]) -> anyhow::Result<Option<(Header, Vec<Record>
         let record: Record = serde_json::from_slice(line)
             .with_context(|| format!("{}: expected the result of an item", place()))?;
         let item = record.item;
-        ensure!(item < header.n_items && item % header.shard.n == header.shard.i - 1,
-            "{}: item {item} is none of shard {} of {} items", place(), header.shard, header.n_items);
+        ensure!(
+            item < header.n_items && item % header.shard.n == header.shard.i - 1,
+            "{}: item {item} is none of shard {} of {} items",
+            place(),
+            header.shard,
+            header.n_items
+        );
         if let Some(is_there) = is_there.get_mut(item) {
             ensure!(!*is_there, "{}: item {item} is there twice", place());
             *is_there = true;
@@ -189,8 +194,11 @@ pub fn read(path: &Path) -> anyhow::Result<(Header, Vec<Record>)> {
     let text = std::fs::read(path).with_context(|| path.display().to_string())?;
     match parse(path, &text)? {
         Some((header, records, _)) => Ok((header, records)),
-        None => bail!("{}: expected results of fathom eval, found {}", path.display(),
-            if text.is_empty() { "an empty file" } else { "no whole line" }),
+        None => bail!(
+            "{}: expected results of fathom eval, found {}",
+            path.display(),
+            if text.is_empty() { "an empty file" } else { "no whole line" }
+        ),
     }
 }
 
@@ -269,7 +277,8 @@ mod tests {
     #[test]
     fn the_first_difference_has_its_whole_name() {
         let value = |text| serde_json::from_str(text).unwrap_or(Value::Null);
-        let (here, there) = (value(r#"{"a": 1, "b": {"c": 2}}"#), value(r#"{"a": 1, "b": {"c": 3, "d": 4}}"#));
+        let (here, there) =
+            (value(r#"{"a": 1, "b": {"c": 2}}"#), value(r#"{"a": 1, "b": {"c": 3, "d": 4}}"#));
         assert_eq!(difference("", &here, &there).as_deref(), Some("b c is 3 there and 2 here"));
         assert_eq!(difference("", &here, &here), None);
     }

@@ -36,7 +36,9 @@ mod tests {
     #[test]
     fn wilsons_interval() {
         // Newcombe 1998, table I: 81 of 263 and 0 of 20, 1 of 29.
-        for (right, n, expected) in [(81, 263, (0.2553, 0.3662)), (0, 20, (0.0, 0.1611)), (1, 29, (0.0061, 0.1718))] {
+        for (right, n, expected) in
+            [(81, 263, (0.2553, 0.3662)), (0, 20, (0.0, 0.1611)), (1, 29, (0.0061, 0.1718))]
+        {
             let (low, high) = wilson(right, n);
             assert!((low - expected.0).abs() < 5e-5 && (high - expected.1).abs() < 5e-5, "{low} {high}");
         }

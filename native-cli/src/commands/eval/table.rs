@@ -77,9 +77,7 @@ fn about(task: &Task) -> String {
         Task::Choice { reading: Reading::Prefix, .. } => {
             "choice by mean log-probability of the ending, each token at its own prefix's depth".to_owned()
         }
-        Task::Choice { .. } => {
-            "choice by mean log-probability of the ending, one forward each".to_owned()
-        }
+        Task::Choice { .. } => "choice by mean log-probability of the ending, one forward each".to_owned(),
         Task::Exact { normalize, .. } => format!(
             "exact match of the likeliest answer, {}",
             if *normalize { "normalized" } else { "trimmed" }
@@ -106,12 +104,14 @@ fn perplexity(
     prefix: Option<&Perplexity>,
     paint: Paint,
 ) -> io::Result<()> {
-    let columns: Vec<(&str, &Perplexity)> =
-        [("whole window", whole), ("own prefix", prefix)].into_iter().filter_map(|(name, found)| Some((name, found?))).collect();
-    let heads: String = columns.iter().map(|(name, _)| format!("{name:>16}")).collect();
+    let columns: Vec<(&str, &Perplexity)> = [("whole window", whole), ("own prefix", prefix)]
+        .into_iter()
+        .filter_map(|(name, found)| Some((name, found?)))
+        .collect();
+    let heads: String = columns.iter().map(|(name, _)| format!("{name:>18}")).collect();
     writeln!(out, "\n{}", paint.faint(format!("{:<24}{heads}", "depth of")))?;
     let mut row = |name: &str, cell: &dyn Fn(&Perplexity) -> String| {
-        let cells: String = columns.iter().map(|(_, found)| format!("{:>16}", cell(found))).collect();
+        let cells: String = columns.iter().map(|(_, found)| format!("{:>18}", cell(found))).collect();
         writeln!(out, "{name:<24}{cells}")
     };
     row("perplexity", &|found| format!("{:.4}", found.perplexity))?;
@@ -129,7 +129,8 @@ fn perplexity(
     writeln!(out, "\n{}", paint.faint(format!("{:<24}{heads}", "tokens at depth")))?;
     let deepest = columns.iter().map(|(_, found)| found.depths.counts.len()).max().unwrap_or(0);
     for index in 0..deepest {
-        let cells: String = columns.iter().map(|(_, found)| format!("{:>16}", of_depth(&found.depths, index))).collect();
+        let cells: String =
+            columns.iter().map(|(_, found)| format!("{:>18}", of_depth(&found.depths, index))).collect();
         writeln!(out, "{:<24}{cells}", format!("{:>5}", index + 1))?;
     }
     Ok(())
@@ -144,12 +145,7 @@ fn of_depth(depths: &DepthReport, index: usize) -> String {
     }
 }
 
-fn by_right(
-    out: &mut impl Write,
-    depths: &ByRight,
-    task: &Task,
-    paint: Paint,
-) -> io::Result<()> {
+fn by_right(out: &mut impl Write, depths: &ByRight, task: &Task, paint: Paint) -> io::Result<()> {
     let ByRight { all, right, wrong } = depths;
     let of = match task {
         Task::Choice { reading: Reading::Whole, .. } => "forwards",
@@ -158,8 +154,13 @@ fn by_right(
     let row = |name: &str, cell: &dyn Fn(&DepthReport) -> String| {
         format!("{name:<18}{:>9}{:>9}{:>9}", cell(all), cell(right), cell(wrong))
     };
-    writeln!(out, "\n{}", paint.faint(format!("{:<18}{:>9}{:>9}{:>9}", format!("{of} of"), "all", "right", "wrong")))?;
-    let mean = |value: f64, found: &DepthReport| if found.n == 0 { "-".to_owned() } else { format!("{value:.3}") };
+    writeln!(
+        out,
+        "\n{}",
+        paint.faint(format!("{:<18}{:>9}{:>9}{:>9}", format!("{of} of"), "all", "right", "wrong"))
+    )?;
+    let mean =
+        |value: f64, found: &DepthReport| if found.n == 0 { "-".to_owned() } else { format!("{value:.3}") };
     writeln!(out, "{}", row(of, &|found| found.n.to_string()))?;
     writeln!(out, "{}", row("mean depth", &|found| mean(found.mean, found)))?;
     writeln!(out, "{}", row("mean steps_taken", &|found| mean(found.mean_steps_taken, found)))?;
@@ -172,7 +173,8 @@ fn by_right(
         // What occurs at all is seen.
         let length = (all.counts[index] as usize * BAR).div_ceil(most as usize);
         let name = format!("{} {:>2}", if index == 0 { "depth" } else { "     " }, index + 1);
-        writeln!(out, "{}  {}", row(&name, &count), paint.depth(index as u32 + 1, all.counts.len() as u32, "▪".repeat(length)))?;
+        let bar = if length > 0 { format!("  {}", "▪".repeat(length)) } else { String::new() };
+        writeln!(out, "{}{bar}", row(&name, &count))?;
     }
     Ok(())
 }
