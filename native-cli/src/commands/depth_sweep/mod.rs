@@ -16,7 +16,8 @@ use tempfile::NamedTempFile;
 use crate::args::{ModelArgs, TableFormat, at_least_one, finite};
 use crate::cli::Common;
 use crate::commands::eval::{
-    Asked, ChoiceArgs, ExactArgs, PartArgs, PerplexityArgs, Reading, Report, open_model, progress_bar, run,
+    Asked, Bar, ChoiceArgs, ExactArgs, ModelIdentity, PartArgs, PerplexityArgs, Reading, Report, open_model,
+    run,
 };
 use crate::failure::{INTERRUPTED, usage};
 use crate::output;
@@ -93,25 +94,25 @@ fn sweep<T: Args + Asked>(common: &Common, args: SweepArgs<T>) -> anyhow::Result
     let n_items = exam.n_items().min(limit.unwrap_or(usize::MAX));
     let items: Vec<usize> = part.shard.items(n_items).collect();
     let mut sweep = Sweep::new(&exam, items.len());
-    let identity = crate::commands::eval::ModelIdentity::of(&files)?;
+    let identity = ModelIdentity::of(&files)?;
     drop(files);
-    let bar = progress_bar(common, items.len() * controls.len());
+    let bar = Bar::new(common, items.len() * controls.len());
     for control in controls {
-        bar.set_message(format!("{control:<16}"));
+        bar.0.set_message(format!("{control:<16}"));
         let mut records = Vec::with_capacity(items.len());
         let is_whole = run(&exam, control.depth(), &items, &bar, &mut |new| {
             records.extend(new);
             Ok(())
         })?;
         if !is_whole {
-            bar.finish_and_clear();
+            drop(bar);
             output::note(&format!("interrupted at {control}; nothing was written"));
             return Ok(ExitCode::from(INTERRUPTED));
         }
         let header = exam.header(identity.clone(), &control.depth(), limit, part.shard);
         sweep.add(control, &Report::new(&header, records));
     }
-    bar.finish_and_clear();
+    drop(bar);
     let mut rows = Vec::new();
     sweep.print_csv(&mut rows)?;
     if let Some(path) = &csv {

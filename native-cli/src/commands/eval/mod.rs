@@ -223,6 +223,7 @@ fn examine<T: Args + Asked>(common: &Common, args: EvalArgs<T>) -> anyhow::Resul
     let EvalArgs { task, model, out, part, json, depth } = args;
     let depth = depth.resolve()?;
     let (files, model) = open_model(common, model)?;
+    depth.check(model.config())?;
     let exam = task.exam(model, Reading::Both)?;
     let limit = part.limit.map(|limit| limit as usize);
     let header = exam.header(ModelIdentity::of(&files)?, &depth, limit, part.shard);
@@ -242,8 +243,9 @@ fn examine<T: Args + Asked>(common: &Common, args: EvalArgs<T>) -> anyhow::Resul
     if n_there > 0 && !common.quiet {
         output::note(&format!("{n_there} of {n_items} items are there already"));
     }
-    let bar = progress_bar(common, n_items);
-    bar.set_position(n_there as u64);
+    let bar = Bar::new(common, n_items);
+    bar.0.set_position(n_there as u64);
+    bar.0.reset_eta();
     let is_whole = run(&exam, depth, &todo, &bar, &mut |new| {
         if let Some(results) = &mut results {
             results.write(&new)?;
@@ -251,6 +253,7 @@ fn examine<T: Args + Asked>(common: &Common, args: EvalArgs<T>) -> anyhow::Resul
         records.extend(new);
         Ok(())
     })?;
+    drop(bar);
     if !is_whole {
         let how = if out.is_some() { "; the same command goes on from here" } else { "" };
         output::note(&format!("interrupted: {} of {n_items} items are done{how}", records.len()));
@@ -273,34 +276,40 @@ pub fn run(
     exam: &Exam,
     depth: DepthControl,
     items: &[usize],
-    bar: &ProgressBar,
+    bar: &Bar,
     take: &mut dyn FnMut(Vec<Record>) -> anyhow::Result<()>,
 ) -> anyhow::Result<bool> {
     let graceful = Graceful::begin();
     let mut sitting = exam.sitting(depth)?;
     for places in items.chunks(exam.at_once()) {
         if graceful.asked() {
-            bar.finish_and_clear();
             return Ok(false);
         }
-        let records = sitting.examine(places);
-        if records.is_err() {
-            bar.finish_and_clear();
-        }
-        take(records?)?;
-        bar.inc(places.len() as u64);
+        take(sitting.examine(places)?)?;
+        bar.0.inc(places.len() as u64);
     }
-    bar.finish_and_clear();
-    Ok(!graceful.asked())
+    Ok(true)
 }
 
-/// On standard error, for terminals.
-pub fn progress_bar(common: &Common, n_items: usize) -> ProgressBar {
-    if common.quiet || !output::stderr_is_terminal() {
-        return ProgressBar::hidden();
+/// Items as they are done, on standard error, for terminals; gone when it goes.
+pub struct Bar(pub ProgressBar);
+
+impl Bar {
+    /// With nothing done.
+    pub fn new(common: &Common, n_items: usize) -> Bar {
+        if common.quiet || !output::stderr_is_terminal() {
+            return Bar(ProgressBar::hidden());
+        }
+        let style = ProgressStyle::with_template("{msg}{bar:32} {pos} of {len}, {eta} left");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        Bar(ProgressBar::new(n_items as u64).with_style(style))
     }
-    let style = ProgressStyle::with_template("{msg}{bar:32} {pos} of {len}, {eta} left");
-    ProgressBar::new(n_items as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
 }
 
 fn print(common: &Common, report: &Report, json: bool) -> anyhow::Result<()> {

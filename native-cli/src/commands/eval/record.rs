@@ -100,20 +100,20 @@ impl Depths {
             self.counts.resize(other.counts.len(), 0);
         }
         for (count, more) in self.counts.iter_mut().zip(&other.counts) {
-            *count += more;
+            *count = count.saturating_add(*more);
         }
-        self.n_by_test += other.n_by_test;
+        self.n_by_test = self.n_by_test.saturating_add(other.n_by_test);
     }
 
     /// How many were counted.
     pub fn n(&self) -> u64 {
-        self.counts.iter().sum()
+        self.counts.iter().fold(0, |sum, &count| sum.saturating_add(count))
     }
 
     /// The mean depth; 0 of none.
     pub fn mean(&self) -> f64 {
-        let sum: u64 = (1..).zip(&self.counts).map(|(depth, count)| depth * count).sum();
-        sum as f64 / self.n().max(1) as f64
+        let sum: f64 = (1..).zip(&self.counts).map(|(depth, &count)| f64::from(depth) * count as f64).sum();
+        sum / self.n().max(1) as f64
     }
 
     /// The mean of the authors' `steps_taken`.

@@ -224,7 +224,7 @@ fn is_right(found: &Found) -> bool {
 impl Perplexity {
     fn new(records: &[Record], scores: fn(&Found) -> Option<&Scores>) -> Option<Perplexity> {
         let mut depths = Depths::default();
-        let (mut log_prob, mut n_tokens, mut n_bytes, mut n_greedy) = (0.0, 0, Some(0), 0);
+        let (mut log_prob, mut n_tokens, mut n_bytes, mut n_greedy) = (0.0, 0u64, Some(0u64), 0u64);
         let mut windows = Vec::new();
         for record in records {
             let (Some(found), Found::Window { n_tokens: tokens, n_bytes: bytes, .. }) =
@@ -234,9 +234,9 @@ impl Perplexity {
             };
             depths.add(&found.depths);
             log_prob += found.log_prob;
-            n_tokens += tokens;
-            n_bytes = n_bytes.zip(*bytes).map(|(sum, bytes)| sum + bytes);
-            n_greedy += found.n_greedy;
+            n_tokens = n_tokens.saturating_add(*tokens);
+            n_bytes = n_bytes.zip(*bytes).map(|(sum, bytes)| sum.saturating_add(bytes));
+            n_greedy = n_greedy.saturating_add(found.n_greedy);
             windows.push((-found.log_prob / std::f64::consts::LN_2, *tokens as f64));
         }
         if windows.is_empty() {

@@ -1,5 +1,6 @@
 //! `--out`: what was asked, then a line for each item, as JSON. A run goes on behind the last whole line.
 
+use std::collections::HashSet;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -166,8 +167,10 @@ fn parse(path: &Path, text: &[u8]) -> anyhow::Result<Option<(Header, Vec<Record>
     let Some(first) = lines.next() else { return Ok(None) };
     let header: Header = serde_json::from_slice(first)
         .with_context(|| format!("{}: expected results of fathom eval in line 1", path.display()))?;
+    let Shard { i, n } = header.shard;
+    ensure!((1..=n).contains(&i), "{}: expected a shard i/n in line 1, found {i}/{n}", path.display());
     let mut records: Vec<Record> = Vec::new();
-    let mut is_there = vec![false; header.n_items.min(text.len())];
+    let mut there = HashSet::new();
     for (number, line) in (2..).zip(lines) {
         let place = || format!("{}, line {number}", path.display());
         let record: Record = serde_json::from_slice(line)
@@ -180,10 +183,7 @@ fn parse(path: &Path, text: &[u8]) -> anyhow::Result<Option<(Header, Vec<Record>
             header.shard,
             header.n_items
         );
-        if let Some(is_there) = is_there.get_mut(item) {
-            ensure!(!*is_there, "{}: item {item} is there twice", place());
-            *is_there = true;
-        }
+        ensure!(there.insert(item), "{}: item {item} is there twice", place());
         records.push(record);
     }
     Ok(Some((header, records, n_whole)))

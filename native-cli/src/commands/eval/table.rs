@@ -13,7 +13,9 @@ const BAR: usize = 24;
 pub fn print(out: &mut impl Write, report: &Report, paint: Paint) -> io::Result<()> {
     let Report { model, file, task, depth, time, .. } = report;
     writeln!(out, "{}", paint.strong(format!("{}, {}", model.name, file.name)))?;
-    line(out, "task", &about(task))?;
+    for (i, text) in about(task).iter().enumerate() {
+        line(out, if i == 0 { "task" } else { "" }, text)?;
+    }
     line(out, "items", &items(report))?;
     let depth = match (depth.forced, depth.floor, depth.cap) {
         (Some(forced), _, _) => format!("{forced} steps, forced"),
@@ -63,25 +65,38 @@ fn noted(out: &mut impl Write, n: u64, what: &str) -> io::Result<()> {
     if n == 0 { Ok(()) } else { line(out, "", &format!("{n} {what}")) }
 }
 
-fn about(task: &Task) -> String {
+/// What was done, in one line or two.
+fn about(task: &Task) -> Vec<String> {
     match task {
-        Task::Perplexity { window, stride, .. } => format!(
-            "perplexity, windows of {window} tokens, stride {stride}: every token but the first scored once, with {} \
-             of context",
-            match window - stride {
+        Task::Perplexity { window, stride, .. } => {
+            let context = match window - stride {
                 0 => "what its window has".to_owned(),
                 1 => "at least 1 token".to_owned(),
                 n => format!("at least {n} tokens"),
-            }
-        ),
-        Task::Choice { reading: Reading::Prefix, .. } => {
-            "choice by mean log-probability of the ending, each token at its own prefix's depth".to_owned()
+            };
+            vec![
+                format!("perplexity in windows of {window} tokens, stride {stride}"),
+                format!("every token but the first is scored once, with {context} of context"),
+            ]
         }
-        Task::Choice { .. } => "choice by mean log-probability of the ending, one forward each".to_owned(),
-        Task::Exact { normalize, .. } => format!(
-            "exact match of the likeliest answer, {}",
-            if *normalize { "normalized" } else { "trimmed" }
-        ),
+        Task::Choice { reading, partial } => {
+            let depth = match reading {
+                Reading::Prefix => "each token at its own prefix's depth",
+                _ => "one forward each",
+            };
+            let mut lines = vec![
+                "choice by the mean log-probability of an ending's tokens".to_owned(),
+                format!("an ending is read behind its context, {depth}"),
+            ];
+            if *partial {
+                lines.push("of WinoGrande what follows the blank".to_owned());
+            }
+            lines
+        }
+        Task::Exact { normalize, .. } => {
+            let compared = if *normalize { "normalized" } else { "trimmed" };
+            vec![format!("exact match of the likeliest answer, {compared}")]
+        }
     }
 }
 
