@@ -181,7 +181,7 @@ fn the_forms_of_choices_and_what_is_none() {
     fathom(&["eval", "choice", &file]).fails(1, &["other.jsonl", "line 2", "the fields text", "HellaSwag"]);
     let file = files.write("empty.jsonl", "\n");
     fathom(&["eval", "choice", &file]).fails(1, &["empty.jsonl", "found none"]);
-    fathom(&["eval", "choice", &file, "--reading", "both"]).fails(2, &["--reading both"]);
+    fathom(&["eval", "choice", &file, "--reading", "both"]).fails(2, &["both", "--reading"]);
     fathom(&["eval", "exact", &files.path("nowhere.jsonl")]).fails(1, &["nowhere.jsonl"]);
     fs::write(files.path("bytes.jsonl"), b"{\"prompt\": \"\xff\"}").expect("a file");
     fathom(&["eval", "exact", &files.path("bytes.jsonl")]).fails(1, &["bytes.jsonl", "UTF-8", "byte 12"]);

@@ -27,11 +27,11 @@ use self::rows::{Control, Sweep};
 /// `fathom depth-sweep`.
 #[derive(Debug, Subcommand)]
 pub enum SweepCommand {
-    /// Of the bits that a token of a text costs
+    /// The bits that a token of a text costs, as eval perplexity measures them
     Perplexity(SweepArgs<PerplexityArgs>),
-    /// Of the accuracy at multiple choice
+    /// The accuracy at multiple choice, as eval choice measures it
     Choice(SweepArgs<ChoiceArgs>),
-    /// Of the accuracy of answers
+    /// The accuracy of answers, as eval exact measures it
     Exact(SweepArgs<ExactArgs>),
 }
 

@@ -16,7 +16,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use fathom_engine::{DepthControl, Model, ModelFiles};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -46,13 +46,15 @@ pub enum EvalCommand {
     Perplexity(EvalArgs<PerplexityArgs>),
     /// Which of several endings is likeliest: JSON lines, as HellaSwag, PIQA and WinoGrande have them
     ///
-    /// A line has one of these forms:
-    ///   context, endings, label                  taken as they stand
-    ///   ctx (or ctx_a and ctx_b), endings, label     HellaSwag: marks in brackets are left out
-    ///   goal, sol1, sol2, label                  PIQA
-    ///   sentence, option1, option2, answer       WinoGrande: the option and the rest are the ending
-    /// Ending and context become tokens separately; but for the first form an ending begins with a space. The
-    /// ending with the highest mean log-probability of its tokens is chosen, as the authors do.
+    /// A line has one of these forms; but for the first, an ending begins with a space:
+    ///
+    ///   context, endings, label                taken as they stand
+    ///   ctx (or ctx_a, ctx_b), endings, label  HellaSwag: marks in brackets are left out
+    ///   goal, sol1, sol2, label                PIQA
+    ///   sentence, option1, option2, answer     WinoGrande: the option and what follows are the ending
+    ///
+    /// Context and ending become tokens separately. The ending whose tokens have the highest mean
+    /// log-probability is chosen, as the authors do.
     #[command(verbatim_doc_comment)]
     Choice(EvalArgs<ChoiceArgs>),
     /// Whether the likeliest answer is the expected one: JSON lines with prompt or question, and answer
@@ -125,12 +127,21 @@ pub struct ChoiceArgs {
     /// The right answers, one a line, where the questions come without (PIQA)
     #[arg(long, value_name = "FILE")]
     pub labels: Option<PathBuf>,
-    /// At which depth a token is read: whole or prefix
-    #[arg(long, value_enum, value_name = "HOW", default_value_t = Reading::Whole)]
-    pub reading: Reading,
+    /// At which depth a token is read
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = OneReading::Whole)]
+    pub reading: OneReading,
     /// Of WinoGrande, score only what follows the blank, as lm-evaluation-harness does
     #[arg(long)]
     pub partial: bool,
+}
+
+/// `--reading` where there is one result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OneReading {
+    /// One forward, all at the depth that context and ending come to together: the authors' way
+    Whole,
+    /// Each at its own prefix's depth, as generation would read it
+    Prefix,
 }
 
 /// `exact`.
@@ -190,9 +201,10 @@ impl Asked for PerplexityArgs {
 impl Asked for ChoiceArgs {
     fn exam(self, model: std::sync::Arc<Model>, _: Reading) -> anyhow::Result<Exam> {
         let ChoiceArgs { file, labels, reading, partial } = self;
-        if reading == Reading::Both {
-            return Err(usage("--reading both: choose whole or prefix; each has an accuracy of its own"));
-        }
+        let reading = match reading {
+            OneReading::Whole => Reading::Whole,
+            OneReading::Prefix => Reading::Prefix,
+        };
         Exam::open(model, Task::Choice { reading, partial }, &file, labels.as_deref(), 1)
     }
 }

@@ -124,7 +124,7 @@ fn perplexity(
         .filter_map(|(name, found)| Some((name, found?)))
         .collect();
     let heads: String = columns.iter().map(|(name, _)| format!("{name:>18}")).collect();
-    writeln!(out, "\n{}", paint.faint(format!("{:<24}{heads}", "depth of")))?;
+    writeln!(out, "\n{}", paint.faint(format!("{:<24}{heads}", "at the depth of")))?;
     let mut row = |name: &str, cell: &dyn Fn(&Perplexity) -> String| {
         let cells: String = columns.iter().map(|(_, found)| format!("{:>18}", cell(found))).collect();
         writeln!(out, "{name:<24}{cells}")
