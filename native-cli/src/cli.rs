@@ -74,10 +74,10 @@ pub enum Command {
     Devices(DevicesArgs),
     /// Time a token at given contexts and depths
     Bench(BenchArgs),
-    /// How good a model is: perplexity, multiple choice, exact answers; with the depths of right and wrong
+    /// How good a model is: perplexity, multiple choice, exact answers; and how deep
     #[command(subcommand)]
     Eval(Box<EvalCommand>),
-    /// Quality, mean steps and time against forced depth and against halting bias
+    /// Quality, steps and time against forced depth and halting bias; CSV and SVG
     #[command(subcommand)]
     DepthSweep(Box<SweepCommand>),
     /// Print what a shell needs to complete commands and flags
