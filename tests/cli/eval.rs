@@ -262,6 +262,8 @@ fn a_run_goes_on_behind_the_last_whole_line() {
     refused(&[], &["found something else"]);
     fs::write(&out, "my diary\n").expect("a file");
     refused(&[], &["out.jsonl", "line 1"]);
+    let folder = files.path("");
+    fathom(&["eval", "exact", &file, "--out", &folder]).fails(1, &["--out"]);
     let mut doubled = bytes[..=ends[1]].to_vec();
     doubled.extend_from_slice(&bytes[ends[0] + 1..=ends[1]]);
     fs::write(&out, doubled).expect("a file");

@@ -214,6 +214,7 @@ impl Results {
         let shown = || format!("--out {}", path.display());
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
         let mut file = file.with_context(shown)?;
+        ensure!(file.metadata().with_context(shown)?.is_file(), "{}: expected a file", shown());
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => bail!("{}: another run is writing to it", shown()),
