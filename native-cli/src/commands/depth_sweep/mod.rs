@@ -16,8 +16,8 @@ use tempfile::NamedTempFile;
 use crate::args::{ModelArgs, TableFormat, at_least_one, finite};
 use crate::cli::Common;
 use crate::commands::eval::{
-    Asked, Bar, ChoiceArgs, ExactArgs, ModelIdentity, PartArgs, PerplexityArgs, Reading, Report, open_model,
-    run,
+    Asked, Bar, ChoiceArgs, ExactArgs, ModelIdentity, PartArgs, PerplexityArgs, Reading, Record, Report,
+    open_model, run,
 };
 use crate::failure::{INTERRUPTED, usage};
 use crate::output;
@@ -68,6 +68,9 @@ pub struct SweepArgs<T: Args> {
 /// Biases that are tried where none were given, from the model's own.
 const AROUND: [f32; 6] = [-4.0, -2.0, -1.0, 1.0, 2.0, 4.0];
 
+/// The controls take turns, so that whatever else the machine does slows all of them alike.
+const ROUNDS: usize = 5;
+
 /// Carries out `fathom depth-sweep`.
 pub fn depth_sweep(common: &Common, command: SweepCommand) -> anyhow::Result<ExitCode> {
     match command {
@@ -97,18 +100,24 @@ fn sweep<T: Args + Asked>(common: &Common, args: SweepArgs<T>) -> anyhow::Result
     let identity = ModelIdentity::of(&files)?;
     drop(files);
     let bar = Bar::new(common, items.len() * controls.len());
-    for control in controls {
-        bar.0.set_message(format!("{control:<16}"));
-        let mut records = Vec::with_capacity(items.len());
-        let is_whole = run(&exam, control.depth(), &items, &bar, &mut |new| {
-            records.extend(new);
-            Ok(())
-        })?;
-        if !is_whole {
-            drop(bar);
-            output::note(&format!("interrupted at {control}; nothing was written"));
-            return Ok(ExitCode::from(INTERRUPTED));
+    let mut found: Vec<(Control, Vec<Record>)> =
+        controls.into_iter().map(|control| (control, Vec::with_capacity(items.len()))).collect();
+    for round in 0..ROUNDS {
+        let items: Vec<usize> = items.iter().copied().skip(round).step_by(ROUNDS).collect();
+        for (control, records) in &mut found {
+            bar.0.set_message(format!("{control:<16}"));
+            let is_whole = run(&exam, control.depth(), &items, &bar, &mut |new| {
+                records.extend(new);
+                Ok(())
+            })?;
+            if !is_whole {
+                drop(bar);
+                output::note("interrupted; nothing was written");
+                return Ok(ExitCode::from(INTERRUPTED));
+            }
         }
+    }
+    for (control, records) in found {
         let header = exam.header(identity.clone(), &control.depth(), limit, part.shard);
         sweep.add(control, &Report::new(&header, records));
     }

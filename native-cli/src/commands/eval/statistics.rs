@@ -12,7 +12,10 @@ pub fn wilson(n_right: u64, n: u64) -> (f64, f64) {
     let squared = Z_95 * Z_95;
     let centre = (share + squared / (2.0 * n)) / (1.0 + squared / n);
     let half = Z_95 / (1.0 + squared / n) * (share * (1.0 - share) / n + squared / (4.0 * n * n)).sqrt();
-    ((centre - half).max(0.0), (centre + half).min(1.0))
+    // Exact at the ends, where rounding would leave almost 0 and almost 1.
+    let low = if n_right == 0 { 0.0 } else { centre - half };
+    let high = if share == 1.0 { 1.0 } else { centre + half };
+    (low, high)
 }
 
 /// Of a mean over tokens that come in windows, by how the windows differ: neighbouring tokens are alike, so each
@@ -43,6 +46,7 @@ mod tests {
             assert!((low - expected.0).abs() < 5e-5 && (high - expected.1).abs() < 5e-5, "{low} {high}");
         }
         assert_eq!(wilson(0, 0), (0.0, 1.0));
+        assert_eq!((wilson(0, 4500).0, wilson(4500, 4500).1), (0.0, 1.0));
     }
 
     #[test]
