@@ -112,7 +112,9 @@ fn sweep<T: Args + Asked>(common: &Common, args: SweepArgs<T>) -> anyhow::Result
             })?;
             if !is_whole {
                 drop(bar);
-                output::note("interrupted; nothing was written");
+                if !common.quiet {
+                    output::note("interrupted; nothing was written");
+                }
                 return Ok(ExitCode::from(INTERRUPTED));
             }
         }

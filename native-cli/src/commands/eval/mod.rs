@@ -268,7 +268,9 @@ fn examine<T: Args + Asked>(common: &Common, args: EvalArgs<T>) -> anyhow::Resul
     drop(bar);
     if !is_whole {
         let how = if out.is_some() { "; the same command goes on from here" } else { "" };
-        output::note(&format!("interrupted: {} of {n_items} items are done{how}", records.len()));
+        if !common.quiet {
+            output::note(&format!("interrupted: {} of {n_items} items are done{how}", records.len()));
+        }
         return Ok(ExitCode::from(INTERRUPTED));
     }
     print(common, &Report::new(&header, records), json)?;
