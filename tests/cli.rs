@@ -19,6 +19,8 @@ mod doctor;
 mod ends;
 #[path = "cli/errors.rs"]
 mod errors;
+#[path = "cli/eval.rs"]
+mod eval;
 #[path = "cli/harness.rs"]
 mod harness;
 #[path = "cli/info.rs"]

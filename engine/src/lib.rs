@@ -4,7 +4,8 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`generate`](Generator), [`batch`](Batch), `answer`, `forward`, `text` | a prompt to a stream of text; one look at a whole text |
+//! | [`generate`](Generator), [`batch`](Batch), `answer` | a prompt to a stream of text, one or several at a time |
+//! | `forward`, `score`, `text` | a look at a whole text; how likely a text is |
 //! | `session`, `cache` | contexts, what is cached of them, which submissions bring them to their next token |
 //! | `self_check` | which device a model gets: one that has room for it and computes rightly |
 //! | [`diagnosis`] | what is wrong with a device: a known answer for each kernel, and how fast it is |
@@ -45,6 +46,7 @@ mod model;
 #[doc(hidden)]
 pub mod recording;
 mod sampler;
+mod score;
 mod self_check;
 mod session;
 mod text;
@@ -62,6 +64,7 @@ pub use generate::{Done, GenerateOptions, Generator, Overflow, TokenEvent};
 pub use halting::{DepthControl, HaltedBy};
 pub use model::{CacheBytes, Model, WorkBytes, weights_bytes};
 pub use sampler::Sampling;
+pub use score::{ScoreReading, ScoredToken, Scorer};
 pub use self_check::{largest_buffer_bytes, load_checked, open_checked, self_check};
 pub use session::{Computed, Prefix, Read, Reading, Session};
 pub use tokenizer::{Decoder, Tokenizer};

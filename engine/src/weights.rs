@@ -71,6 +71,14 @@ impl WeightFile {
         self.n_bytes
     }
 
+    /// A range of its bytes.
+    ///
+    /// # Errors
+    /// Those of [`ReadAt::read`]; [`Error::Internal`] where the range does not lie within the file.
+    pub async fn read(&self, range: Range<u64>) -> Result<Bytes> {
+        self.source.read(range).await
+    }
+
     /// A file that lies elsewhere; only its header is read now.
     ///
     /// # Errors

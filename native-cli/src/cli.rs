@@ -10,6 +10,9 @@ use crate::commands::completions::{CompletionsArgs, ManArgs};
 use crate::commands::convert::ConvertArgs;
 use crate::commands::devices::DevicesArgs;
 use crate::commands::doctor::DoctorArgs;
+use crate::commands::depth_sweep::SweepCommand;
+use crate::commands::devices::DevicesArgs;
+use crate::commands::eval::EvalCommand;
 use crate::commands::forward::ForwardArgs;
 use crate::commands::info::InfoArgs;
 use crate::commands::list::ListArgs;
@@ -94,6 +97,12 @@ pub enum Command {
     Info(InfoArgs),
     /// Time a token at given contexts and depths
     Bench(BenchArgs),
+    /// How good a model is: perplexity, multiple choice, exact answers; and how deep
+    #[command(subcommand)]
+    Eval(Box<EvalCommand>),
+    /// Quality, steps and time against forced depth and halting bias; CSV and SVG
+    #[command(subcommand)]
+    DepthSweep(Box<SweepCommand>),
     /// Print what a shell needs to complete commands and flags
     Completions(CompletionsArgs),
     /// Print the manual, or write a page for each command

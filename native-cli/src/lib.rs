@@ -19,15 +19,15 @@ mod prompt;
 #[doc(hidden)]
 pub mod pytorch;
 mod recovering;
+#[doc(hidden)]
+pub mod tasks;
 mod template;
 mod trace_file;
 
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
-use crate::commands::{
-    bench, chat, completions, convert, devices, doctor, forward, info, list, pull, rm, run, show, watch,
-};
+use crate::commands::{bench, chat, completions, convert, depth_sweep, devices, doctor, eval, forward, info, list, pull, rm, run, show, watch};
 
 /// The whole program, from its arguments to its exit code.
 pub fn main() -> ExitCode {
@@ -51,6 +51,8 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Doctor(args)) => doctor::doctor(&cli.common, args),
         Some(Command::Info(args)) => info::info(&cli.common, args),
         Some(Command::Bench(args)) => bench::bench(&cli.common, args),
+        Some(Command::Eval(command)) => eval::eval(&cli.common, *command),
+        Some(Command::DepthSweep(command)) => depth_sweep::depth_sweep(&cli.common, *command),
         Some(Command::Completions(args)) => completions::completions(args),
         Some(Command::Man(args)) => completions::man(args),
         Some(Command::Pull(args)) => pull::pull(&cli.common, args),

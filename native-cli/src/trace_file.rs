@@ -31,7 +31,7 @@ struct TraceLine<'a> {
 impl TraceFile {
     /// An empty file.
     pub fn create(path: &Path) -> anyhow::Result<TraceFile> {
-        let file = File::create(path).with_context(|| format!("the trace {}", path.display()))?;
+        let file = File::create(path).with_context(|| path.display().to_string())?;
         Ok(TraceFile { file: BufWriter::new(file) })
     }
 

@@ -102,13 +102,57 @@ impl Session {
         let sampling = Sampling::default();
         self.accept(&[Read { sequence, tokens, depth: *depth, sampling, place: 0 }])?;
         let found = self.prefixes_from(sequence, depth, first.min(tokens.len())).await;
-        if found.is_err() {
-            self.sequences.iter_mut().for_each(|sequence| sequence.truncate(0));
-        }
-        found
+        self.emptied_by_failure(found)
     }
 
-    async fn prefixes_from(
+    /// What [`Session::prefixes`] finds, but for the next tokens: the output stage is not run.
+    pub(crate) async fn halting_prefixes(
+        &mut self,
+        sequence: usize,
+        tokens: &[u32],
+        depth: &DepthControl,
+        first: usize,
+    ) -> Result<Vec<Prefix>> {
+        let sampling = Sampling::default();
+        self.accept(&[Read { sequence, tokens, depth: *depth, sampling, place: 0 }])?;
+        let found = self.halting_from(sequence, depth, first.min(tokens.len())).await;
+        self.emptied_by_failure(found)
+    }
+
+    /// For positions of the context, which ascend and were brought to a depth: the log-probability of a given
+    /// next token, and whether it is the likeliest. Logits come piece by piece; the softmax, over the whole
+    /// vocabulary, is computed here in f64.
+    pub(crate) async fn log_probs(
+        &mut self,
+        sequence: usize,
+        depth: u32,
+        positions: &[usize],
+        next: &[u32],
+    ) -> Result<Vec<(f64, bool)>> {
+        let vocab_size = self.model.config().vocab_size;
+        let mut wanted = positions.iter().zip(next);
+        let mut found = Vec::with_capacity(positions.len());
+        let take = |bytes: &[u8]| {
+            let rows: Vec<f32> = bytemuck::pod_collect_to_vec(bytes);
+            for (row, (&position, &token)) in rows.chunks_exact(vocab_size).zip(&mut wanted) {
+                found.push(log_prob(row, token).ok_or(Error::NonFiniteLogits { position })?);
+            }
+            Ok(())
+        };
+        let done = self.read_out(sequence, depth, positions, Wanted::Logits, take).await;
+        self.emptied_by_failure(done.map(|()| found))
+    }
+
+    /// Nobody knows what a device did that failed: the next read starts from nothing.
+    fn emptied_by_failure<T>(&mut self, done: Result<T>) -> Result<T> {
+        if done.is_err() {
+            self.sequences.iter_mut().for_each(|sequence| sequence.truncate(0));
+        }
+        done
+    }
+
+    /// How every prefix halts that ends at position `first` or later.
+    async fn halting_from(
         &mut self,
         sequence: usize,
         depth: &DepthControl,
@@ -136,13 +180,24 @@ impl Session {
                 break;
             }
         }
-        let mut prefixes: Vec<Prefix> = prefixes.into_iter().flatten().collect();
+        let prefixes: Vec<Prefix> = prefixes.into_iter().flatten().collect();
         if prefixes.len() < n - first {
             return Err(Error::Internal(format!(
                 "{} of {n} prefixes did not halt",
                 n - first - prefixes.len()
             )));
         }
+        Ok(prefixes)
+    }
+
+    async fn prefixes_from(
+        &mut self,
+        sequence: usize,
+        depth: &DepthControl,
+        first: usize,
+    ) -> Result<Vec<Prefix>> {
+        let n = self.sequences[sequence].tokens().len();
+        let mut prefixes = self.halting_from(sequence, depth, first).await?;
         let depths: BTreeSet<u32> = prefixes.iter().map(|prefix| prefix.depth).collect();
         for depth in depths {
             let wanted: Vec<usize> = (first..n).filter(|&i| prefixes[i - first].depth == depth).collect();
@@ -277,5 +332,30 @@ impl Session {
 
     fn write_mask(&self, sequence: usize, mask: [u32; 2]) -> Result<()> {
         self.model.device().write(&self.inputs.mask, 8 * sequence as u64, bytemuck::cast_slice(&mask))
+    }
+}
+
+/// The log-probability of a token, and whether no other is likelier; None where a logit is not finite.
+fn log_prob(logits: &[f32], token: u32) -> Option<(f64, bool)> {
+    let of_token = *logits.get(token as usize)?;
+    let is_finite = logits.iter().all(|logit| logit.is_finite());
+    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|&logit| (f64::from(logit) - f64::from(most)).exp()).sum();
+    let log_prob = f64::from(of_token) - f64::from(most) - sum.ln();
+    is_finite.then_some((log_prob, of_token == most))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::log_prob;
+
+    #[test]
+    fn log_probabilities() {
+        let (found, is_likeliest) = log_prob(&[1.0, 1.0, 1.0, 1.0], 2).unwrap_or_default();
+        assert!((found + 4f64.ln()).abs() < 1e-15 && is_likeliest);
+        let (found, is_likeliest) = log_prob(&[1000.0, 0.0], 1).unwrap_or_default();
+        assert_eq!((found, is_likeliest), (-1000.0, false));
+        assert_eq!(log_prob(&[f32::NAN, 0.0], 1), None);
+        assert_eq!(log_prob(&[0.0, 0.0], 2), None);
     }
 }
