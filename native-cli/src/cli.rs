@@ -8,10 +8,9 @@ use crate::commands::bench::BenchArgs;
 use crate::commands::chat::ChatArgs;
 use crate::commands::completions::{CompletionsArgs, ManArgs};
 use crate::commands::convert::ConvertArgs;
-use crate::commands::devices::DevicesArgs;
-use crate::commands::doctor::DoctorArgs;
 use crate::commands::depth_sweep::SweepCommand;
 use crate::commands::devices::DevicesArgs;
+use crate::commands::doctor::DoctorArgs;
 use crate::commands::eval::EvalCommand;
 use crate::commands::forward::ForwardArgs;
 use crate::commands::info::InfoArgs;
@@ -85,34 +84,34 @@ pub enum Command {
     Chat(Box<ChatArgs>),
     /// Watch it think, full screen: each step of each token, live, to go back and forth in
     Watch(Box<WatchArgs>),
-    /// One forward of the whole prompt, nothing cached: depth, halting values, logits
-    Forward(ForwardArgs),
-    /// PyTorch files, safetensors and folders to a folder that the engine reads
-    Convert(ConvertArgs),
-    /// List what there is to compute on, and which one `auto` takes
-    Devices(DevicesArgs),
-    /// Examine drivers and devices: right answers, speed, a verdict
-    Doctor(DoctorArgs),
-    /// Tell what a model costs: parameters, FLOPs, bytes, cache, room
-    Info(InfoArgs),
-    /// Time a token at given contexts and depths
-    Bench(BenchArgs),
-    /// How good a model is: perplexity, multiple choice, exact answers; and how deep
-    #[command(subcommand)]
-    Eval(Box<EvalCommand>),
-    /// Quality, steps and time against forced depth and halting bias; CSV and SVG
-    #[command(subcommand)]
-    DepthSweep(Box<SweepCommand>),
-    /// Print what a shell needs to complete commands and flags
-    Completions(CompletionsArgs),
-    /// Print the manual, or write a page for each command
-    Man(ManArgs),
     /// Fetch a model from a hub (Hugging Face) into the cache; goes on where it was ended
     Pull(PullArgs),
     /// List the models in the cache
     List(ListArgs),
     /// Remove models from the cache
     Rm(RmArgs),
+    /// PyTorch files, safetensors and folders to a folder that the engine reads
+    Convert(ConvertArgs),
+    /// Tell what a model costs: parameters, FLOPs, bytes, cache, room
+    Info(InfoArgs),
+    /// How good a model is: perplexity, multiple choice, exact answers; and how deep
+    #[command(subcommand)]
+    Eval(Box<EvalCommand>),
+    /// Quality, steps and time against forced depth and halting bias; CSV and SVG
+    #[command(subcommand)]
+    DepthSweep(Box<SweepCommand>),
+    /// Time a token at given contexts and depths
+    Bench(BenchArgs),
+    /// One forward of the whole prompt, nothing cached: depth, halting values, logits
+    Forward(ForwardArgs),
+    /// List what there is to compute on, and which one `auto` takes
+    Devices(DevicesArgs),
+    /// Examine drivers and devices: right answers, speed, a verdict
+    Doctor(DoctorArgs),
+    /// Print what a shell needs to complete commands and flags
+    Completions(CompletionsArgs),
+    /// Print the manual, or write a page for each command
+    Man(ManArgs),
 }
 
 impl Cli {

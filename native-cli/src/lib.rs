@@ -27,7 +27,10 @@ mod trace_file;
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
-use crate::commands::{bench, chat, completions, convert, depth_sweep, devices, doctor, eval, forward, info, list, pull, rm, run, show, watch};
+use crate::commands::{
+    bench, chat, completions, convert, depth_sweep, devices, doctor, eval, forward, info, list, pull, rm,
+    run, show, watch,
+};
 
 /// The whole program, from its arguments to its exit code.
 pub fn main() -> ExitCode {
@@ -45,18 +48,18 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Run(args)) => run::run(&cli.common, *args),
         Some(Command::Chat(args)) => chat::chat(&cli.common, *args),
         Some(Command::Watch(args)) => watch::watch(&cli.common, *args),
-        Some(Command::Forward(args)) => forward::forward(&cli.common, args),
-        Some(Command::Convert(args)) => convert::convert(&cli.common, args),
-        Some(Command::Devices(args)) => devices::devices(&cli.common, args),
-        Some(Command::Doctor(args)) => doctor::doctor(&cli.common, args),
-        Some(Command::Info(args)) => info::info(&cli.common, args),
-        Some(Command::Bench(args)) => bench::bench(&cli.common, args),
-        Some(Command::Eval(command)) => eval::eval(&cli.common, *command),
-        Some(Command::DepthSweep(command)) => depth_sweep::depth_sweep(&cli.common, *command),
-        Some(Command::Completions(args)) => completions::completions(args),
-        Some(Command::Man(args)) => completions::man(args),
         Some(Command::Pull(args)) => pull::pull(&cli.common, args),
         Some(Command::List(args)) => list::list(&cli.common, args),
         Some(Command::Rm(args)) => rm::rm(&cli.common, args),
+        Some(Command::Convert(args)) => convert::convert(&cli.common, args),
+        Some(Command::Info(args)) => info::info(&cli.common, args),
+        Some(Command::Eval(command)) => eval::eval(&cli.common, *command),
+        Some(Command::DepthSweep(command)) => depth_sweep::depth_sweep(&cli.common, *command),
+        Some(Command::Bench(args)) => bench::bench(&cli.common, args),
+        Some(Command::Forward(args)) => forward::forward(&cli.common, args),
+        Some(Command::Devices(args)) => devices::devices(&cli.common, args),
+        Some(Command::Doctor(args)) => doctor::doctor(&cli.common, args),
+        Some(Command::Completions(args)) => completions::completions(args),
+        Some(Command::Man(args)) => completions::man(args),
     }
 }

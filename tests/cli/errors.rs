@@ -69,7 +69,8 @@ fn devices_that_are_not_there_are_answered_with_those_that_are() {
 fn files_that_are_not_there() {
     fathom(&["run", "-m", "no/such/folder", "1+2="]).fails(1, &["--model no/such/folder", "nothing there"]);
     fathom(&["run", "-f", "no/such/file"]).fails(1, &["--file no/such/file"]);
-    fathom(&["run", "--trace", "no/such/folder/trace", "1+2="]).fails(1, &["--trace", "no/such/folder/trace"]);
+    fathom(&["run", "--trace", "no/such/folder/trace", "1+2="])
+        .fails(1, &["--trace", "no/such/folder/trace"]);
     let file = format!("{}/config.json", golden("cosmicfish_hrm/one-step"));
     fathom(&["forward", "-m", &file, "--tokens", "1"]).fails(1, &["config.json", "folder", "a file"]);
     let empty = tempfile::tempdir().expect("a temporary folder").path().display().to_string();

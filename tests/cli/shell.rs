@@ -32,6 +32,8 @@ fn a_manual_page_for_every_command() {
     }
     let run = fs::read_to_string(folder.path().join("fathom-run.1")).unwrap();
     assert!(run.contains("FATHOM_HALT_BIAS"), "{run}");
+    let nested = fs::read_to_string(folder.path().join("fathom-eval-choice.1")).unwrap();
+    assert!(nested.contains("FATHOM_HALT_BIAS"), "{nested}");
     let file = folder.path().join("fathom.1");
     fathom(&["man", &file.display().to_string()]).fails(1, &["fathom.1"]);
 }

@@ -37,8 +37,7 @@ pub fn completions(args: CompletionsArgs) -> anyhow::Result<ExitCode> {
 /// Carries out `fathom man`.
 pub fn man(args: ManArgs) -> anyhow::Result<ExitCode> {
     // Manuals name the variables, which the short help leaves out.
-    let command =
-        Cli::whole_command().mut_args(show_variable).mut_subcommands(|sub| sub.mut_args(show_variable));
+    let command = show_variables(Cli::whole_command());
     match args.folder {
         None => clap_mangen::Man::new(command).render(&mut io::stdout().lock())?,
         Some(folder) => {
@@ -50,6 +49,6 @@ pub fn man(args: ManArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn show_variable(arg: clap::Arg) -> clap::Arg {
-    arg.hide_env(false)
+fn show_variables(command: clap::Command) -> clap::Command {
+    command.mut_args(|arg| arg.hide_env(false)).mut_subcommands(show_variables)
 }

@@ -75,7 +75,8 @@ pub fn run(common: &Common, args: RunArgs) -> anyhow::Result<ExitCode> {
         Task::Prefixes(depth) => prefixes::show(&model, &tokens, depth, request.paint, request.json),
         Task::Generate { options, trace } => {
             let generator = Generator::new(&model, &tokens, options.clone())?;
-            let trace = trace.as_deref().map(TraceFile::create).transpose().map_err(|e| e.context("--trace"))?;
+            let trace =
+                trace.as_deref().map(TraceFile::create).transpose().map_err(|e| e.context("--trace"))?;
             generate(&request, &model, Recovering::new(generator, &request.source, common), options, trace)
         }
     }
