@@ -33,6 +33,8 @@ mod pull;
 mod pytorch_file;
 #[path = "cli/shell.rs"]
 mod shell;
+#[path = "cli/terminal.rs"]
+mod terminal;
 #[cfg(unix)]
 #[path = "cli/watch.rs"]
 mod watch;

@@ -6,6 +6,7 @@ use fathom_tests::gpt2_model;
 use serde_json::{Value, json};
 
 use super::harness::{Outcome, fathom, golden, with_input};
+use super::terminal::Terminal;
 
 fn chat(arguments: &[&str], lines: &str) -> Outcome {
     with_input(&[&["chat", "--no-history"], arguments].concat(), lines)
@@ -129,4 +130,44 @@ fn flags_that_cannot_be() {
     let folder = tempfile::tempdir().unwrap();
     chat(&["-m", &folder.path().display().to_string()], "").fails(1, &["config.json"]);
     chat(&["-m", &golden("cosmicfish_hrm/one-step")], "").fails(1, &["no words"]);
+}
+
+/// Lines are edited and come back; pastes stay together; Ctrl-C ends an answer and not the program.
+#[test]
+fn on_a_terminal() {
+    let folder = gpt2_model(512);
+    let model = folder.path().display().to_string();
+    let history = folder.path().join("history").display().to_string();
+    let arguments =
+        ["chat", "--device", "cpu", "-m", &model, "-n", "400", "--depth", "6", "--history", &history];
+    let mut chat = Terminal::start(&arguments, &[]);
+    chat.shows(&["/help lists what can be changed"]);
+    chat.press("hallo\u{1b}[D\u{1b}[D\u{1b}[D\u{8}e\r");
+    chat.shows(&["> hello"]);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    chat.press("\u{3}");
+    chat.shows(&["stopped by Ctrl-C"]);
+    chat.press("/n 5\r");
+    chat.shows(&["/n is no command"]);
+    chat.press("\u{3}");
+    chat.shows(&["Ctrl-D or /exit leaves"]);
+    chat.press("/cle\t");
+    chat.shows(&["/clear"]);
+    chat.press("\r");
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    chat.press("/stats\r");
+    chat.shows(&["1 answers"]);
+    chat.press("\u{1b}[200~two\nlines\u{1b}[201~\r");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    chat.press("\u{3}");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let saved = folder.path().join("talk.json");
+    chat.press(&format!("/save {}\r", saved.display()));
+    chat.shows(&["written to"]);
+    chat.press("\u{4}");
+    assert_eq!(chat.end().0, 0);
+    let saved: Value = serde_json::from_str(&fs::read_to_string(saved).unwrap()).unwrap();
+    assert_eq!(saved["messages"][0]["content"], "two\nlines");
+    let kept = fs::read_to_string(history).unwrap();
+    assert!(kept.contains("hello") && kept.contains("/clear") && kept.contains("two\\nlines"), "{kept}");
 }

@@ -1,154 +1,32 @@
 //! `fathom watch` on a terminal: a pseudo-terminal that keys are typed into, and whose screen is read.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::num::NonZero;
-use std::process::Command;
-use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::thread;
+use std::time::Duration;
 
-use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
-
-use crate::harness::{Expected, command, fathom, golden, ids};
+use crate::harness::{Expected, fathom, golden, ids};
+use crate::terminal::{Terminal, ends_when_the_terminal_goes};
 
 const PROBLEM: &str = "7+5-3*4=";
 const LONG: &str = "3+8-2*7+5-9+4*3-6+8-1=";
-const PATIENCE: Duration = Duration::from_secs(30);
 const RIGHT: &str = "\u{1b}[C";
 const LEFT: &str = "\u{1b}[D";
 const UP: &str = "\u{1b}[A";
 const HOME: &str = "\u{1b}[H";
 const ENTER_SCREEN: &str = "\u{1b}[?1049h";
-const LEAVE_SCREEN: &str = "\u{1b}[?1049l";
 
-/// What a terminal got so far: as a screen, and byte by byte.
-struct Got {
-    screen: vt100::Parser,
-    bytes: Vec<u8>,
+/// `fathom watch`, on the CPU.
+fn watch(arguments: &[&str]) -> Terminal {
+    watch_with(arguments, &[])
 }
 
-struct Terminal {
-    master: Box<dyn MasterPty + Send>,
-    keys: Box<dyn Write + Send>,
-    child: Box<dyn Child + Send + Sync>,
-    got: Arc<Mutex<Got>>,
-    reader: JoinHandle<()>,
-}
-
-fn size(columns: u16, rows: u16) -> PtySize {
-    PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }
-}
-
-fn cells(n: u16) -> NonZero<u16> {
-    NonZero::new(n).expect("from 1 on")
-}
-
-impl Terminal {
-    /// `fathom watch` on 80×24, on the CPU.
-    fn watch(arguments: &[&str]) -> Terminal {
-        Terminal::start(arguments, &[])
-    }
-
-    fn start(arguments: &[&str], variables: &[(&str, &str)]) -> Terminal {
-        let pair = native_pty_system().openpty(size(80, 24)).expect("a pseudo-terminal");
-        let program = command();
-        let mut builder = CommandBuilder::new(program.get_program());
-        for (name, value) in program.get_envs() {
-            match value {
-                Some(value) => builder.env(name, value),
-                None => builder.env_remove(name),
-            }
-        }
-        for (name, value) in variables {
-            builder.env(name, value);
-        }
-        builder.cwd(env!("CARGO_MANIFEST_DIR"));
-        builder.args(["watch", "--device", "cpu"]);
-        builder.args(arguments);
-        let child = pair.slave.spawn_command(builder).expect("the program starts");
-        drop(pair.slave);
-        let got = Arc::new(Mutex::new(Got {
-            screen: vt100::Parser::new(cells(24), cells(80), 0),
-            bytes: Vec::new(),
-        }));
-        let mut output = pair.master.try_clone_reader().expect("a reader");
-        let into = Arc::clone(&got);
-        let reader = thread::spawn(move || {
-            let mut chunk = [0; 4096];
-            // At its end a pseudo-terminal gives an error on some systems.
-            while let Ok(n @ 1..) = output.read(&mut chunk) {
-                let mut got = into.lock().expect("no panic");
-                got.screen.process(&chunk[..n]);
-                got.bytes.extend_from_slice(&chunk[..n]);
-            }
-        });
-        let keys = pair.master.take_writer().expect("a writer");
-        Terminal { master: pair.master, keys, child, got, reader }
-    }
-
-    fn screen(&self) -> String {
-        self.got.lock().expect("no panic").screen.screen().contents()
-    }
-
-    /// Waits until the screen shows all of these at once.
-    #[track_caller]
-    fn shows(&self, words: &[&str]) {
-        let began = Instant::now();
-        while !words.iter().all(|word| self.screen().contains(word)) {
-            assert!(began.elapsed() < PATIENCE, "{words:?} are not all in\n{}", self.screen());
-            thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    fn press(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).expect("the program reads");
-        self.keys.flush().expect("the program reads");
-    }
-
-    fn resize(&mut self, columns: u16, rows: u16) {
-        self.got.lock().expect("no panic").screen.screen_mut().set_size(cells(rows), cells(columns));
-        self.master.resize(size(columns, rows)).expect("a new size");
-    }
-
-    fn signal(&self, name: &str) {
-        let id = self.child.process_id().expect("it runs").to_string();
-        assert!(Command::new("kill").args([name, &id]).status().expect("kill").success());
-    }
-
-    /// Waits for its end: the exit code, and all it sent.
-    fn end(mut self) -> (u32, String) {
-        let began = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().expect("a child") {
-                break status;
-            }
-            if began.elapsed() > PATIENCE {
-                self.child.kill().expect("it can be ended");
-                panic!("it does not end; the screen:\n{}", self.screen());
-            }
-            thread::sleep(Duration::from_millis(10));
-        };
-        drop(self.keys);
-        drop(self.master);
-        self.reader.join().expect("no panic");
-        let bytes = self.got.lock().expect("no panic").bytes.clone();
-        (status.exit_code(), String::from_utf8_lossy(&bytes).into_owned())
-    }
-
-    /// It ended well, and gave the terminal back as the last thing, with its cursor.
-    #[track_caller]
-    fn ends_cleanly(self) {
-        let (code, sent) = self.end();
-        assert_eq!(code, 0, "{sent:?}");
-        let (_, behind) = sent.rsplit_once(LEAVE_SCREEN).unwrap_or_else(|| panic!("{sent:?}"));
-        assert!(!behind.contains(ENTER_SCREEN) && behind.contains("\u{1b}[?25h"), "{behind:?}");
-    }
+fn watch_with(arguments: &[&str], variables: &[(&str, &str)]) -> Terminal {
+    Terminal::start(&[&["watch", "--device", "cpu"], arguments].concat(), variables)
 }
 
 #[test]
 fn an_answer_is_watched_to_its_end_and_gone_back_in() {
-    let mut terminal = Terminal::watch(&["--pace", "20", LONG]);
+    let mut terminal = watch(&["--pace", "20", LONG]);
     terminal.shows(&["asked   3+8-2*7", "■ done", "token 12 of 12, “<end>”: stopped itself after 2"]);
     terminal.press(HOME);
     terminal.shows(&["token 1 of 12, “0”: stopped itself after 7 of at most 16 steps", "■ stops"]);
@@ -169,7 +47,7 @@ fn an_answer_is_watched_to_its_end_and_gone_back_in() {
 
 #[test]
 fn a_pause_holds_until_it_is_told_otherwise() {
-    let mut terminal = Terminal::watch(&["--pace", "100", LONG]);
+    let mut terminal = watch(&["--pace", "100", LONG]);
     terminal.shows(&["▶ live", "thinking"]);
     terminal.press(" ");
     terminal.shows(&["‖ paused"]);
@@ -190,7 +68,7 @@ fn a_pause_holds_until_it_is_told_otherwise() {
 
 #[test]
 fn another_prompt_is_asked_and_another_bias() {
-    let mut terminal = Terminal::watch(&["--pace", "0", PROBLEM]);
+    let mut terminal = watch(&["--pace", "0", PROBLEM]);
     terminal.shows(&["■ done", "bias −4.75"]);
     terminal.press("p\u{15}7+x=\r");
     terminal.shows(&["ask     7+x=  the tokenizer has no"]);
@@ -204,7 +82,7 @@ fn another_prompt_is_asked_and_another_bias() {
 
 #[test]
 fn without_a_prompt_it_asks_for_one() {
-    let mut terminal = Terminal::watch(&["--pace", "0"]);
+    let mut terminal = watch(&["--pace", "0"]);
     terminal.shows(&["type what it is to answer"]);
     terminal.press("\r");
     terminal.shows(&["the prompt is empty"]);
@@ -216,7 +94,7 @@ fn without_a_prompt_it_asks_for_one() {
 
 #[test]
 fn it_may_have_any_size_at_any_moment() {
-    let mut terminal = Terminal::watch(&["--pace", "10", LONG]);
+    let mut terminal = watch(&["--pace", "10", LONG]);
     terminal.shows(&["Does it stop here?"]);
     for (columns, rows) in [(50, 15), (39, 11), (1, 1), (2, 30), (200, 2), (40, 12), (250, 70)] {
         terminal.resize(columns, rows);
@@ -237,7 +115,7 @@ fn endless() -> Terminal {
     let prompt = ids(&Expected::of(case).ints("tokens"));
     let model = golden(case);
     let arguments = ["-m", &model, "--tokens", &prompt, "-n", "1000000", "--ignore-eos", "--pace", "0"];
-    let terminal = Terminal::watch(&arguments);
+    let terminal = watch(&arguments);
     terminal.shows(&["▶ live", "tokens/s"]);
     terminal
 }
@@ -256,7 +134,7 @@ fn ctrl_c_and_signals_give_the_terminal_back() {
 
 #[test]
 fn no_colour_means_none() {
-    let mut terminal = Terminal::start(&["--pace", "0", LONG], &[("NO_COLOR", "1")]);
+    let mut terminal = watch_with(&["--pace", "0", LONG], &[("NO_COLOR", "1")]);
     terminal.shows(&["■ done"]);
     terminal.press(HOME);
     terminal.shows(&["token 1 of 12"]);
@@ -265,7 +143,7 @@ fn no_colour_means_none() {
     for colour in ["[38;", "[48;", "[35m"] {
         assert!(!sent.contains(colour), "{colour} in {sent:?}");
     }
-    let mut terminal = Terminal::start(&["--pace", "0", "--color", "always", LONG], &[("NO_COLOR", "1")]);
+    let mut terminal = watch_with(&["--pace", "0", "--color", "always", LONG], &[("NO_COLOR", "1")]);
     terminal.shows(&["■ done"]);
     terminal.press("q");
     let (_, sent) = terminal.end();
@@ -277,14 +155,14 @@ fn a_trace_is_replayed() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("t.jsonl").display().to_string();
     fathom(&["run", "-q", "--trace", &file, LONG]).ok();
-    let mut terminal = Terminal::watch(&["--pace", "0", "--replay", &file]);
+    let mut terminal = watch(&["--pace", "0", "--replay", &file]);
     terminal.shows(&["■ replayed", "token 12 of 12, “<end>”"]);
     terminal.press(HOME);
     terminal.shows(&["Step 7: q_halt +2.44 + bias −4.75 = −2.31 > q_continue −2.44: it stops here"]);
     terminal.press("q");
     terminal.ends_cleanly();
     fs::write(&file, "{\"token\":1}\n").expect("a file");
-    let (code, sent) = Terminal::watch(&["--replay", &file]).end();
+    let (code, sent) = watch(&["--replay", &file]).end();
     assert_eq!(code, 1, "{sent:?}");
     assert!(sent.contains("line 1") && !sent.contains(ENTER_SCREEN), "{sent:?}");
 }
@@ -297,7 +175,7 @@ fn what_is_wrong_is_said_before_the_terminal_is_taken() {
         (&["-m", "nowhere", PROBLEM], "nowhere"),
         (&[""], "empty"),
     ] {
-        let (code, sent) = Terminal::watch(arguments).end();
+        let (code, sent) = watch(arguments).end();
         assert!(code == 1 || code == 2, "{sent:?}");
         assert!(sent.contains("error: ") && sent.contains(word), "{sent:?}");
         assert!(!sent.contains(ENTER_SCREEN), "{sent:?}");
@@ -307,6 +185,12 @@ fn what_is_wrong_is_said_before_the_terminal_is_taken() {
 #[test]
 fn without_a_terminal_it_points_to_traces() {
     fathom(&["watch", PROBLEM]).fails(2, &["terminal", "fathom run --trace"]);
-    let (code, sent) = Terminal::start(&[PROBLEM], &[("TERM", "dumb")]).end();
+    let (code, sent) = watch_with(&[PROBLEM], &[("TERM", "dumb")]).end();
     assert!(code == 2 && sent.contains("TERM=dumb"), "{sent:?}");
+}
+
+#[test]
+fn it_ends_when_the_window_is_closed() {
+    ends_when_the_terminal_goes(&["watch", "--device", "cpu", "--pace", "0", PROBLEM]);
+    ends_when_the_terminal_goes(&["chat", "--device", "cpu", "--no-history"]);
 }

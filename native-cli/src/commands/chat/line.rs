@@ -33,31 +33,24 @@ pub enum Typed {
 
 /// The lines of one conversation.
 pub struct Lines {
-    editor: Editor<Slashes, FileHistory>,
     history: Option<PathBuf>,
+    /// What was typed, where no file keeps it.
+    typed: Vec<String>,
     is_terminal: bool,
 }
 
 impl Lines {
     /// With the history of earlier conversations. One that cannot be read or made is told of and left alone.
-    ///
-    /// # Errors
-    /// Where the terminal cannot be read.
-    pub fn open(history: Option<PathBuf>, no_history: bool) -> anyhow::Result<Lines> {
-        let config = Config::builder().auto_add_history(false).history_ignore_space(true).build();
-        let mut editor = Editor::with_config(config).context("the terminal")?;
-        editor.set_max_history_size(MOST_LINES).context("the history")?;
-        editor.set_helper(Some(Slashes));
-        let history = if no_history { None } else { history.or_else(usual_history) };
-        let mut lines = Lines { editor, history, is_terminal: output::stdin_is_terminal() };
-        if lines.is_terminal
-            && let Some(history) = &lines.history
-            && let Err(error) = prepare(history).and_then(|()| Ok(lines.editor.load_history(history)?))
+    pub fn open(history: Option<PathBuf>, no_history: bool) -> Lines {
+        let is_terminal = output::stdin_is_terminal();
+        let history = if no_history || !is_terminal { None } else { history.or_else(usual_history) };
+        let mut lines = Lines { history, typed: vec![], is_terminal };
+        if let Some(history) = &lines.history
+            && let Err(error) = prepare(history).and_then(|()| lines.editor().map(drop))
         {
-            output::note(&format!("the history {} is not kept: {error:#}", history.display()));
-            lines.history = None;
+            lines.do_without(&error);
         }
-        Ok(lines)
+        lines
     }
 
     /// The next one.
@@ -65,8 +58,9 @@ impl Lines {
     /// # Errors
     /// Where the input cannot be read.
     pub fn read(&mut self) -> anyhow::Result<Typed> {
+        let mut editor = self.editor()?;
         let prompt = if self.is_terminal { PROMPT } else { "" };
-        let text = match self.editor.readline(prompt) {
+        let text = match editor.readline(prompt) {
             Ok(text) => text.replace("\\\n", "\n"),
             Err(ReadlineError::Interrupted) => {
                 output::note("Ctrl-D or /exit leaves");
@@ -78,19 +72,43 @@ impl Lines {
         if text.trim().is_empty() {
             return Ok(Typed::Nothing);
         }
-        self.keep(&text);
+        self.keep(&mut editor, &text);
         Ok(Typed::Text(text))
     }
 
-    fn keep(&mut self, text: &str) {
-        if !self.is_terminal || !self.editor.add_history_entry(text).unwrap_or(false) {
+    /// Another one for each line: it handles Ctrl-C as long as it lives, and must not while an answer is made.
+    fn editor(&self) -> anyhow::Result<Editor<Slashes, FileHistory>> {
+        let config = Config::builder().auto_add_history(false).history_ignore_space(true).build();
+        let mut editor = Editor::with_config(config).context("the terminal")?;
+        editor.set_max_history_size(MOST_LINES).context("the history")?;
+        editor.set_helper(Some(Slashes));
+        match &self.history {
+            // Lines of a conversation beside this one come along.
+            Some(history) => editor.load_history(history).context("reading it")?,
+            None => {
+                for line in &self.typed {
+                    editor.add_history_entry(line)?;
+                }
+            }
+        }
+        Ok(editor)
+    }
+
+    fn keep(&mut self, editor: &mut Editor<Slashes, FileHistory>, text: &str) {
+        if !self.is_terminal || text.starts_with(' ') {
             return;
         }
-        if let Some(history) = &self.history
-            && let Err(error) = self.editor.append_history(history)
-        {
-            output::note(&format!("the history {} is not kept: {error}", history.display()));
-            self.history = None;
+        let Some(history) = &self.history else { return self.typed.push(text.to_owned()) };
+        let kept = editor.add_history_entry(text).and_then(|_| editor.append_history(history));
+        if let Err(error) = kept {
+            self.typed.push(text.to_owned());
+            self.do_without(&error.into());
+        }
+    }
+
+    fn do_without(&mut self, why: &anyhow::Error) {
+        if let Some(history) = self.history.take() {
+            output::note(&format!("the history {} is not kept: {why:#}", history.display()));
         }
     }
 }

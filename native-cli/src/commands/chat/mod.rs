@@ -64,7 +64,7 @@ pub fn chat(common: &Common, args: ChatArgs) -> anyhow::Result<ExitCode> {
     if let Some(file) = &args.load {
         talk.load(file)?;
     }
-    let mut lines = Lines::open(args.history, args.no_history)?;
+    let mut lines = Lines::open(args.history, args.no_history);
     if !common.quiet && output::stderr_is_terminal() {
         output::note(&talk.greeting());
     }

@@ -77,9 +77,10 @@ impl Screen {
 /// A raw terminal would survive the program, so these end it in an orderly way.
 #[cfg(unix)]
 mod signals {
-    use std::io;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+    use std::{io, process, thread};
 
     use signal_hook::consts::{SIGHUP, SIGTERM};
 
@@ -91,11 +92,23 @@ mod signals {
             for signal in [SIGTERM, SIGHUP] {
                 signal_hook::flag::register(signal, Arc::clone(&came))?;
             }
+            let seen = Arc::clone(&came);
+            thread::Builder::new().name("signals".to_owned()).spawn(move || insist(&seen))?;
             Ok(Signals(came))
         }
 
         pub fn came(&self) -> bool {
             self.0.load(Ordering::Relaxed)
         }
+    }
+
+    /// Waiting for a key never ends where the terminal is gone, so an orderly end has only so much time.
+    fn insist(came: &AtomicBool) {
+        while !came.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(100));
+        }
+        thread::sleep(Duration::from_millis(700));
+        super::give_back();
+        process::exit(0);
     }
 }
