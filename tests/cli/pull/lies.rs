@@ -185,9 +185,10 @@ fn refusals_are_named_and_the_token_is_not() {
     let hub = Hub::new();
     hub.answers(|_| Manner::Status(429, "Retry-After: 3600\r\n".to_owned()));
     hub.pull().fails(1, &["429", "3600 s"]);
-    // Nobody listens there.
+    // Nobody listens there any more.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     let mut command = hub.command(&["pull", "-q", "me/tiny", "--retries", "0"]);
-    command.env("HF_ENDPOINT", "http://127.0.0.1:1");
+    command.env("HF_ENDPOINT", format!("http://{}", free.expect("a port")));
     crate::harness::finish(command, "").fails(1, &["127.0.0.1", "refused"]);
 }
 
