@@ -16,6 +16,7 @@ use crate::commands::list::ListArgs;
 use crate::commands::pull::PullArgs;
 use crate::commands::rm::RmArgs;
 use crate::commands::run::RunArgs;
+use crate::commands::serve::ServeArgs;
 use crate::commands::watch::WatchArgs;
 use crate::paint::ColorChoice;
 
@@ -94,6 +95,8 @@ pub enum Command {
     Info(InfoArgs),
     /// Time a token at given contexts and depths
     Bench(BenchArgs),
+    /// Answer over HTTP, in the form of OpenAI's interface
+    Serve(Box<ServeArgs>),
     /// Print what a shell needs to complete commands and flags
     Completions(CompletionsArgs),
     /// Print the manual, or write a page for each command

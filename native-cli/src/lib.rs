@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
 use crate::commands::{
-    bench, chat, completions, convert, devices, doctor, forward, info, list, pull, rm, run, show, watch,
+    bench, chat, completions, convert, devices, doctor, forward, info, list, pull, rm, run, serve, show, watch,
 };
 
 /// The whole program, from its arguments to its exit code.
@@ -51,6 +51,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Doctor(args)) => doctor::doctor(&cli.common, args),
         Some(Command::Info(args)) => info::info(&cli.common, args),
         Some(Command::Bench(args)) => bench::bench(&cli.common, args),
+        Some(Command::Serve(args)) => serve::serve(&cli.common, *args),
         Some(Command::Completions(args)) => completions::completions(args),
         Some(Command::Man(args)) => completions::man(args),
         Some(Command::Pull(args)) => pull::pull(&cli.common, args),
