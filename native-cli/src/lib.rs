@@ -26,7 +26,8 @@ use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
 use crate::commands::{
-    bench, chat, completions, convert, devices, doctor, forward, info, list, pull, rm, run, serve, show, watch,
+    bench, chat, completions, convert, devices, doctor, forward, info, list, pull, rm, run, serve, show,
+    watch,
 };
 
 /// The whole program, from its arguments to its exit code.

@@ -32,7 +32,10 @@ impl Reply {
         let mut reader = BufReader::new(stream);
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
-            assert!(reader.read_line(&mut head).expect("a response") > 0, "the connection was closed: {head}");
+            assert!(
+                reader.read_line(&mut head).expect("a response") > 0,
+                "the connection was closed: {head}"
+            );
         }
         let mut bytes = vec![];
         reader.read_to_end(&mut bytes).expect("a body");
@@ -109,7 +112,9 @@ impl Server {
     fn begin(&self, method: &str, path: &str, headers: &str, body: &str) -> TcpStream {
         // HTTP/1.0, so that a stream comes without the lengths of its chunks.
         let (address, n) = (&self.address, body.len());
-        self.send(&format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {n}\r\n{headers}\r\n{body}"))
+        self.send(&format!(
+            "{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {n}\r\n{headers}\r\n{body}"
+        ))
     }
 
     fn get(&self, path: &str) -> Reply {
@@ -204,27 +209,43 @@ fn every_route() {
     let said = json!([{ "role": "system", "content": "" },
         { "role": "user", "content": [{ "type": "text", "text": "7+5-" }, { "type": "text", "text": "3*4=" }] }]);
     let chat = server.post(CHAT, &json!({ "messages": said })).ok();
-    assert_eq!(chat["choices"][0]["message"]["content"], choice["text"], "of this model the likeliest tokens");
+    assert_eq!(
+        chat["choices"][0]["message"]["content"], choice["text"],
+        "of this model the likeliest tokens"
+    );
     assert_eq!(chat["object"], "chat.completion");
     assert!(chat["usage"]["prompt_tokens_details"]["cached_tokens"].as_u64() >= Some(7), "{chat}");
 
-    let several = json!({ "prompt": ["7+5=", "8-9*3="], "n": 2, "temperature": 0, "echo": true, "max_tokens": 2 });
+    let several =
+        json!({ "prompt": ["7+5=", "8-9*3="], "n": 2, "temperature": 0, "echo": true, "max_tokens": 2 });
     let several = server.post(COMPLETIONS, &several).ok();
-    let texts: Vec<&str> =
-        several["choices"].as_array().unwrap().iter().map(|choice| choice["text"].as_str().unwrap()).collect();
+    let texts: Vec<&str> = several["choices"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|choice| choice["text"].as_str().unwrap())
+        .collect();
     assert_eq!(texts, ["7+5=27", "7+5=27", "8-9*3=79", "8-9*3=79"]);
     assert_eq!(several["choices"][3]["finish_reason"], "length");
     let nothing = server.post(COMPLETIONS, &json!({ "prompt": "7+5=", "max_tokens": 0, "echo": true })).ok();
-    assert_eq!((&nothing["choices"][0]["text"], &nothing["usage"]["completion_tokens"]), (&json!("7+5="), &json!(0)));
+    assert_eq!(
+        (&nothing["choices"][0]["text"], &nothing["usage"]["completion_tokens"]),
+        (&json!("7+5="), &json!(0))
+    );
 
     let forced = server.post(COMPLETIONS, &json!({ "prompt": "7+5=", "depth": 3, "temperature": 0 })).ok();
     assert_eq!(forced["usage"]["mean_depth"], 3.0);
-    let capped = server.post(COMPLETIONS, &json!({ "prompt": "7+5=", "max_depth": 2, "halt_bias": -100 })).ok();
+    let capped =
+        server.post(COMPLETIONS, &json!({ "prompt": "7+5=", "max_depth": 2, "halt_bias": -100 })).ok();
     assert_eq!(capped["usage"]["mean_depth"], 2.0);
 
     let preflight = "Origin: https://example.org\r\nAccess-Control-Request-Method: POST\r\n";
     let preflight = server.ask("OPTIONS", CHAT, preflight, "");
-    assert!(preflight.head.contains("access-control-allow-origin: https://example.org"), "{}", preflight.head);
+    assert!(
+        preflight.head.contains("access-control-allow-origin: https://example.org"),
+        "{}",
+        preflight.head
+    );
 
     let metrics = server.get("/metrics").body;
     for line in [
@@ -252,23 +273,35 @@ fn streams_say_the_same_token_by_token() {
     assert!(stream.body.ends_with("data: [DONE]\n\n"), "{}", stream.body);
     let events = stream.events();
     for index in 0..2 {
-        let of_choice: Vec<&Value> =
-            events.iter().map(|event| &event["choices"][0]).filter(|choice| choice["index"] == index).collect();
+        let of_choice: Vec<&Value> = events
+            .iter()
+            .map(|event| &event["choices"][0])
+            .filter(|choice| choice["index"] == index)
+            .collect();
         let text: String = of_choice.iter().map(|choice| choice["text"].as_str().unwrap()).collect();
-        let tokens: Vec<Value> =
-            of_choice.iter().filter(|choice| choice["fathom"].is_object()).map(|c| c["fathom"].clone()).collect();
+        let tokens: Vec<Value> = of_choice
+            .iter()
+            .filter(|choice| choice["fathom"].is_object())
+            .map(|c| c["fathom"].clone())
+            .collect();
         let expected = &whole["choices"][index];
         assert_eq!(expected["text"], text);
         for name in ["token", "depth", "steps_taken"] {
             assert_eq!(column(&tokens, name), column(expected["fathom"]["tokens"].as_array().unwrap(), name));
         }
         assert!(tokens.iter().all(|token| token["q_halt"].is_f64() && token["q_continue"].is_f64()));
-        let reasons: Vec<&Value> =
-            of_choice.iter().map(|choice| &choice["finish_reason"]).filter(|reason| !reason.is_null()).collect();
+        let reasons: Vec<&Value> = of_choice
+            .iter()
+            .map(|choice| &choice["finish_reason"])
+            .filter(|reason| !reason.is_null())
+            .collect();
         assert_eq!(reasons, [&expected["finish_reason"]]);
     }
     let last = events.last().unwrap();
-    assert_eq!((&last["choices"], &last["usage"]["completion_tokens"]), (&json!([]), &whole["usage"]["completion_tokens"]));
+    assert_eq!(
+        (&last["choices"], &last["usage"]["completion_tokens"]),
+        (&json!([]), &whole["usage"]["completion_tokens"])
+    );
 
     let said = json!([{ "role": "user", "content": "7+5=" }]);
     let chat = server.post(CHAT, &json!({ "messages": said, "stream": true, "stop": ["7"] })).events();
@@ -336,7 +369,11 @@ fn what_is_wrong_with_a_request_is_said() {
     wrong(json!({ "prompt": "1+1=", "depth": 3, "max_depth": 3 }), "depth", &["cannot go with"]);
     wrong(json!({ "prompt": "1+1=", "n": 3 }), "n", &["from 1 to 2"]);
     wrong(json!({ "prompt": "1+1=", "n": 0 }), "n", &["found 0"]);
-    wrong(json!({ "prompt": "1+1=", "stream_options": { "include_usage": 1 } }), "stream_options.include_usage", &[]);
+    wrong(
+        json!({ "prompt": "1+1=", "stream_options": { "include_usage": 1 } }),
+        "stream_options.include_usage",
+        &[],
+    );
     for (field, value) in [
         ("frequency_penalty", json!(0.5)),
         ("presence_penalty", json!(-1)),
@@ -348,7 +385,8 @@ fn what_is_wrong_with_a_request_is_said() {
         let reply = server.post(COMPLETIONS, &json!({ "prompt": "1+1=", field: value }));
         reply.fails(400, "unsupported_parameter", &[field, "not supported"]);
     }
-    let fine = json!({ "prompt": "1+1=", "frequency_penalty": 0, "logprobs": null, "best_of": 1, "stop": null });
+    let fine =
+        json!({ "prompt": "1+1=", "frequency_penalty": 0, "logprobs": null, "best_of": 1, "stop": null });
     server.post(COMPLETIONS, &fine).ok();
 
     let said = |role: &str, content: Value| json!({ "messages": [{ "role": role, "content": content }] });
@@ -359,13 +397,21 @@ fn what_is_wrong_with_a_request_is_said() {
     let image = json!([{ "type": "image_url", "image_url": {} }]);
     server.post(CHAT, &said("user", image)).fails(400, "invalid_value", &["image_url"]);
 
-    server.post(COMPLETIONS, &json!({ "model": "gpt-4", "prompt": "1" })).fails(404, "model_not_found", &["gpt-4"]);
+    server.post(COMPLETIONS, &json!({ "model": "gpt-4", "prompt": "1" })).fails(
+        404,
+        "model_not_found",
+        &["gpt-4"],
+    );
     let window = server.get("/v1/models").json()["data"][0]["fathom"]["context_length"].as_u64().unwrap();
     let long = "1+".repeat(window as usize / 2 + 1);
     let words = [format!("{window} tokens"), format!("{} tokens", long.len())];
     let too_long = server.post(COMPLETIONS, &json!({ "prompt": long }));
     too_long.fails(400, "context_length_exceeded", &[&words[0], &words[1]]);
-    server.post(COMPLETIONS, &json!({ "prompt": "1".repeat(2000) })).fails(413, "body_too_large", &["2000 bytes"]);
+    server.post(COMPLETIONS, &json!({ "prompt": "1".repeat(2000) })).fails(
+        413,
+        "body_too_large",
+        &["2000 bytes"],
+    );
 
     let typed = "Content-Type: application/json\r\n";
     for broken in ["", "{", "{\"prompt\": \"1\"} x", "[]", "{\"prompt\": \"\u{0}\"}"] {
@@ -384,7 +430,11 @@ fn only_who_has_the_key() {
     server.get("/metrics").fails(401, "invalid_api_key", &[]);
     server.get("/nowhere").fails(401, "invalid_api_key", &[]);
     assert_eq!(server.get("/health").status, 200);
-    server.ask("GET", "/v1/models", "Authorization: Bearer open\r\n", "").fails(401, "invalid_api_key", &["not the one"]);
+    server.ask("GET", "/v1/models", "Authorization: Bearer open\r\n", "").fails(
+        401,
+        "invalid_api_key",
+        &["not the one"],
+    );
     server.ask("GET", "/v1/models", "Authorization: Bearer open sesame\r\n", "").ok();
 }
 

@@ -87,12 +87,14 @@ fn prepare(shared: &Shared, request: &Request, is_chat: bool) -> Result<Prepared
     let n_choices = prompts.len().saturating_mul(n);
     if n_choices == 0 || n_choices > shared.most_jobs {
         let most = shared.most_jobs;
-        let message = format!("expected from 1 to {most} answers in a request, found {n_choices} (n for each prompt)");
+        let message =
+            format!("expected from 1 to {most} answers in a request, found {n_choices} (n for each prompt)");
         return Err(ApiError::bad("n", message));
     }
     let repeats = request.echo.unwrap_or(false) && !is_chat;
     let (prompts, texts): (Vec<_>, Vec<_>) = prompts.into_iter().unzip();
-    let echoes = texts.into_iter().filter(|_| repeats).flat_map(|text| std::iter::repeat_n(text, n)).collect();
+    let echoes =
+        texts.into_iter().filter(|_| repeats).flat_map(|text| std::iter::repeat_n(text, n)).collect();
     let kind = if is_chat { "chatcmpl" } else { "cmpl" };
     let form = Form {
         is_chat,
@@ -124,7 +126,14 @@ fn submit(
         // Each of several answers has a seed of its own; a prompt's do not depend on the prompts beside it.
         options.sampling.seed = options.sampling.seed.wrapping_add((choice % n) as u64);
         let Some(seat) = seats.split(1) else { return Err(ApiError::full(shared.most_jobs)) };
-        let job = Job { choice, prompt: prompts[choice / n].clone(), options, updates: sender.clone(), asked, seat };
+        let job = Job {
+            choice,
+            prompt: prompts[choice / n].clone(),
+            options,
+            updates: sender.clone(),
+            asked,
+            seat,
+        };
         shared.metrics.waiting.inc();
         if shared.jobs.send(job).is_err() {
             shared.metrics.waiting.dec();
@@ -171,6 +180,7 @@ async fn late(deadline: Option<tokio::time::Instant>) {
 
 /// For requests and for `/v1/models/NAME`.
 pub fn no_such_model(name: &str, served: &str) -> ApiError {
-    let message = format!("the model `{name}` is not here; this server has `{served}` (--alias gives it another name)");
+    let message =
+        format!("the model `{name}` is not here; this server has `{served}` (--alias gives it another name)");
     ApiError::new(StatusCode::NOT_FOUND, "model_not_found", message)
 }

@@ -1,7 +1,7 @@
 //! What goes wrong, as OpenAI's clients expect to be told.
 
 use axum::Json;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use fathom_engine::Error;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ pub struct ApiError {
     /// The field of the request that is to blame.
     param: Option<String>,
     code: &'static str,
-    header: Option<(HeaderName, HeaderValue)>,
+    header: Option<(&'static str, &'static str)>,
 }
 
 impl ApiError {
@@ -38,7 +38,7 @@ impl ApiError {
     pub fn full(most: usize) -> ApiError {
         let message = format!("all {most} places are taken, the waiting ones too; try again in a moment");
         ApiError {
-            header: Some((header::RETRY_AFTER, HeaderValue::from_static("1"))),
+            header: Some(("retry-after", "1")),
             ..ApiError::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", message)
         }
     }
@@ -48,7 +48,7 @@ impl ApiError {
         let message = "the request took longer than this server allows (--timeout)";
         ApiError {
             // The same request would take as long again; OpenAI's clients obey this.
-            header: Some((HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"))),
+            header: Some(("x-should-retry", "false")),
             ..ApiError::new(StatusCode::GATEWAY_TIMEOUT, "timeout", message)
         }
     }
@@ -56,7 +56,7 @@ impl ApiError {
     /// Without the key.
     pub fn key(message: &str) -> ApiError {
         ApiError {
-            header: Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            header: Some(("www-authenticate", "Bearer")),
             ..ApiError::new(StatusCode::UNAUTHORIZED, "invalid_api_key", message)
         }
     }
@@ -119,7 +119,9 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.body())).into_response();
-        response.headers_mut().extend(self.header);
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
         response
     }
 }

@@ -84,7 +84,12 @@ impl Metrics {
             Unit::Seconds,
             self.first_token.clone(),
         );
-        r.register_with_unit("token", "From one token of an answer to the next", Unit::Seconds, self.token.clone());
+        r.register_with_unit(
+            "token",
+            "From one token of an answer to the next",
+            Unit::Seconds,
+            self.token.clone(),
+        );
     }
 
     /// A request was answered.

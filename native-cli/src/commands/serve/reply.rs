@@ -64,7 +64,11 @@ impl Form {
         let echo = self.echo(index);
         if self.is_chat {
             let delta = json!({ "role": "assistant", "content": "" });
-            Some(self.chunk(json!([{ "index": index, "delta": delta, "logprobs": null, "finish_reason": null }])))
+            Some(
+                self.chunk(
+                    json!([{ "index": index, "delta": delta, "logprobs": null, "finish_reason": null }]),
+                ),
+            )
         } else {
             (!echo.is_empty()).then(|| self.part(index, echo, None, None))
         }

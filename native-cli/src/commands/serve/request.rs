@@ -154,7 +154,10 @@ impl Request {
             Some(Stop::Several(texts)) => texts.clone(),
         };
         if stops.len() > MOST_STOPS || stops.iter().any(String::is_empty) {
-            return Err(ApiError::bad("stop", format!("expected at most {MOST_STOPS} texts, none of them empty")));
+            return Err(ApiError::bad(
+                "stop",
+                format!("expected at most {MOST_STOPS} texts, none of them empty"),
+            ));
         }
         Ok(stops)
     }
@@ -247,7 +250,8 @@ impl Served {
         }
         let messages = said.iter().enumerate().map(|(i, said)| message(i, said));
         let messages = messages.collect::<Result<Vec<_>, _>>()?;
-        let text = self.template.prompt(&messages).map_err(|e| ApiError::bad("messages", format!("{e:#}")))?;
+        let text =
+            self.template.prompt(&messages).map_err(|e| ApiError::bad("messages", format!("{e:#}")))?;
         self.encode("messages", &text)
     }
 
@@ -255,7 +259,9 @@ impl Served {
         let bad = |why: &dyn Display| ApiError::bad(param, why.to_string());
         match &self.tokenizer {
             Some(tokenizer) => tokenizer.encode(text).map_err(|error| bad(&error)),
-            None => Err(bad(&"this model has no tokenizer, so there are no words: give token ids as the prompt")),
+            None => {
+                Err(bad(&"this model has no tokenizer, so there are no words: give token ids as the prompt"))
+            }
         }
     }
 }
@@ -266,7 +272,9 @@ fn message(i: usize, said: &Said) -> Result<Message, ApiError> {
         "system" | "developer" => Role::System,
         "user" => Role::User,
         "assistant" => Role::Assistant,
-        other => return bad("role", format!("expected system, developer, user or assistant, found {other:?}")),
+        other => {
+            return bad("role", format!("expected system, developer, user or assistant, found {other:?}"));
+        }
     };
     let content = match &said.content {
         None => return bad("content", "expected a text".to_owned()),
@@ -277,7 +285,10 @@ fn message(i: usize, said: &Said) -> Result<Message, ApiError> {
                 match (part.kind.as_str(), &part.text) {
                     ("text", Some(text)) => whole.push_str(text),
                     (kind, _) => {
-                        return bad("content", format!("expected parts of type text with a text, found {kind:?}"));
+                        return bad(
+                            "content",
+                            format!("expected parts of type text with a text, found {kind:?}"),
+                        );
                     }
                 }
             }

@@ -102,7 +102,9 @@ fn describe(served: &Served) -> Value {
 
 async fn health(State(shared): State<Arc<Shared>>) -> Json<Value> {
     let Metrics { waiting, running, .. } = &*shared.metrics;
-    Json(json!({ "status": "ok", "model": shared.served.id, "running": running.get(), "waiting": waiting.get() }))
+    Json(
+        json!({ "status": "ok", "model": shared.served.id, "running": running.get(), "waiting": waiting.get() }),
+    )
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
@@ -111,7 +113,11 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
 }
 
 async fn nowhere(method: Method, uri: Uri) -> ApiError {
-    ApiError::new(StatusCode::NOT_FOUND, "unknown_url", format!("unknown request URL: {method} {}", uri.path()))
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        "unknown_url",
+        format!("unknown request URL: {method} {}", uri.path()),
+    )
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> ApiError {
@@ -200,7 +206,10 @@ impl<T: DeserializeOwned> FromRequest<Arc<Shared>> for Body<T> {
             StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "body_too_large",
-                format!("the body has more than the {} bytes that this server takes (--max-body)", shared.max_body),
+                format!(
+                    "the body has more than the {} bytes that this server takes (--max-body)",
+                    shared.max_body
+                ),
             ),
             status => ApiError::new(status, "bad_body", rejection.body_text()),
         })?;

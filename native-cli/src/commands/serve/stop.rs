@@ -30,11 +30,7 @@ pub struct Signals {
 impl Signals {
     /// From here on they only ask.
     pub fn listen() -> std::io::Result<Signals> {
-        Ok(Signals {
-            interrupt: Graceful::begin(),
-            is_interrupted: false,
-            terminate: Terminate::listen()?,
-        })
+        Ok(Signals { interrupt: Graceful::begin(), is_interrupted: false, terminate: Terminate::listen()? })
     }
 
     /// Until one comes that has not come before.

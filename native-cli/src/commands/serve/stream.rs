@@ -38,7 +38,8 @@ pub fn respond(asked: Asked, include_usage: bool) -> Response {
     let Asked { form, usage, n_choices, n, updates, deadline } = asked;
     let deadline = deadline.map(|at| Box::pin(sleep_until(at)));
     let (ready, is_over) = (VecDeque::new(), false);
-    let events = Events { form, usage, include_usage, n_open: n_choices, n, updates, deadline, ready, is_over };
+    let events =
+        Events { form, usage, include_usage, n_open: n_choices, n, updates, deadline, ready, is_over };
     Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
 }
 
@@ -53,7 +54,8 @@ impl Stream for Events {
             if self.is_over {
                 return Poll::Ready(None);
             }
-            let is_late = self.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready());
+            let is_late =
+                self.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready());
             if is_late {
                 self.fail(&ApiError::timeout());
                 continue;

@@ -160,7 +160,9 @@ impl Worker<'_> {
             if matches!(joined, Ok(None)) {
                 return;
             }
-            let Some(Job { choice, prompt, updates, asked, seat, .. }) = self.waiting.pop_front() else { return };
+            let Some(Job { choice, prompt, updates, asked, seat, .. }) = self.waiting.pop_front() else {
+                return;
+            };
             self.metrics.waiting.dec();
             match joined {
                 Ok(Some(slot)) => {
@@ -262,8 +264,7 @@ mod tests {
         let model = loading::open_model(&Source::BuiltIn, &common).unwrap();
         let prompt = loading::encode(&model, "4-6+9*3-8+5*7=").unwrap();
         let (device, metrics) = (Arc::clone(model.device()), Arc::new(Metrics::new(16)));
-        let (jobs, _ended, worker) =
-            start(&common, Source::BuiltIn, model, 2, Arc::clone(&metrics)).unwrap();
+        let (jobs, _ended, worker) = start(&common, Source::BuiltIn, model, 2, Arc::clone(&metrics)).unwrap();
         if lose {
             device.lose();
         }
