@@ -54,6 +54,18 @@ need_chromium() {
   export CHROMIUM
 }
 
+# Python with the packages that a folder's requirements.txt says, in target/NAME.
+need_python() {
+  local folder="$1" venv="target/$2"
+  have python3 || install python3
+  python3 -c 'import ensurepip, venv' 2>/dev/null || install python3-venv
+  if [ ! -f "$venv/installed" ] || [ "$folder/requirements.txt" -nt "$venv/installed" ]; then
+    python3 -m venv --clear "$venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$folder/requirements.txt"
+    touch "$venv/installed"
+  fi
+}
+
 # Exactly what a folder's package-lock.json says, unless it is there already.
 npm_ci() {
   local lock="$1/node_modules/.package-lock.json"

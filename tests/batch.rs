@@ -216,3 +216,39 @@ fn a_failure_is_nobody_elses() {
         assert!(block_on(batch.next()).expect("tokens").iter().all(|(_, event)| event.is_ok()));
     }
 }
+
+/// Conversations that open alike do not drive each other out.
+#[test]
+fn a_conversation_finds_the_slot_that_knows_it() {
+    let model = model(&DeviceRequest::Cpu, 0, 2);
+    let mut batch = Batch::with_slots(&model, 3, 48).expect("slots");
+    let finish = |batch: &mut Batch, talk: &mut Vec<u32>, n_tokens: usize, n_cached: usize| {
+        let options = options(n_tokens, Overflow::Stop, 1);
+        let slot = batch.join(talk, options).expect("a prompt").expect("a slot");
+        assert_eq!(batch.n_cached(slot), n_cached);
+        while batch.done(slot).is_none() {
+            let events = block_on(batch.next()).expect("tokens");
+            talk.extend(events.into_iter().map(|(_, event)| event.expect("a token").token));
+        }
+        batch.leave(slot);
+        slot
+    };
+    let turns = |first: u32| -> Vec<u32> { [vec![9; 4], (first..first + 16).collect()].concat() };
+    let mut talks = [turns(1), turns(20)];
+    let homes = talks.each_mut().map(|talk| finish(&mut batch, talk, 3, 0));
+    assert_ne!(homes[0], homes[1]);
+    for round in 0..2 {
+        for (talk, &home) in talks.iter_mut().zip(&homes) {
+            // Only the last token of an answer was not read yet.
+            let n_read = talk.len() - 1;
+            talk.extend([30 + round, 31]);
+            let rows = batch.session().computed().input_rows;
+            assert_eq!(finish(&mut batch, talk, 2, n_read), home);
+            // It, the new ones, and all but the last of the answer.
+            assert_eq!(batch.session().computed().input_rows - rows, 1 + 2 + 1);
+        }
+    }
+    // A stranger takes the slot that nobody has used.
+    let stranger = finish(&mut batch, &mut vec![5, 6], 1, 0);
+    assert!(!homes.contains(&stranger));
+}

@@ -31,6 +31,8 @@ mod inside;
 mod pull;
 #[path = "cli/pytorch_file.rs"]
 mod pytorch_file;
+#[path = "cli/serve.rs"]
+mod serve;
 #[path = "cli/shell.rs"]
 mod shell;
 #[path = "cli/terminal.rs"]

@@ -1,6 +1,6 @@
 //! One answer in the making: its context, its text, whether it is over.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::generate::{Done, GenerateOptions, Overflow, TokenEvent};
 use crate::model::Model;
 use crate::session::{Read, Reading};
@@ -33,19 +33,7 @@ impl Answer {
     /// # Errors
     /// Those of [`Generator::new`](crate::Generator::new).
     pub fn new(model: &Model, window: usize, prompt: &[u32], options: GenerateOptions) -> Result<Answer> {
-        let config = model.config();
-        options.depth.check(config)?;
-        options.sampling.check()?;
-        if prompt.is_empty() {
-            return Err(Error::EmptyPrompt);
-        }
-        let vocab_size = config.vocab_size;
-        if let Some(&token) = prompt.iter().find(|&&token| token as usize >= vocab_size) {
-            return Err(Error::TokenOutOfRange { token, vocab_size });
-        }
-        if options.overflow == Overflow::Stop && prompt.len() > window {
-            return Err(Error::ContextFull { n_tokens: prompt.len(), block_size: window });
-        }
+        options.check(model.config(), window, prompt)?;
         let decoder = model.tokenizer().map(|tokenizer| tokenizer.decoder());
         let mut answer = Answer {
             text: TextStream::new(decoder, options.stop.clone()),

@@ -15,7 +15,18 @@ use crate::session::{Read, Session};
 #[derive(Debug)]
 pub struct Batch {
     session: Session,
-    slots: Vec<Option<Answer>>,
+    slots: Vec<Slot>,
+    /// Answers that have left so far.
+    n_left: u64,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Slot {
+    answer: Option<Answer>,
+    /// Tokens of the prompt that were cached when the answer began.
+    n_cached: usize,
+    /// The place, among all that left, of the one that left this slot last; 0 before.
+    left: u64,
 }
 
 impl Batch {
@@ -29,7 +40,8 @@ impl Batch {
             prompts.into_iter().map(|(prompt, options)| Answer::new(model, window, &prompt, options));
         let answers = answers.collect::<Result<Vec<_>>>()?;
         let session = Session::new(model, answers.len(), capacity(model, &answers))?;
-        Ok(Batch { session, slots: answers.into_iter().map(Some).collect() })
+        let slots = answers.into_iter().map(|answer| Slot { answer: Some(answer), ..Slot::default() });
+        Ok(Batch { session, slots: slots.collect(), n_left: 0 })
     }
 
     /// Free slots for contexts of at most `window` tokens.
@@ -39,27 +51,37 @@ impl Batch {
     /// window is above the model's.
     pub fn with_slots(model: &Arc<Model>, n_slots: usize, window: usize) -> Result<Batch> {
         let session = Session::new(model, n_slots, window)?;
-        Ok(Batch { session, slots: vec![None; n_slots.max(1)] })
+        Ok(Batch { session, slots: vec![Slot::default(); n_slots.max(1)], n_left: 0 })
     }
 
-    /// Begins an answer in a free slot: the one whose cache has most of the prompt. None where all are taken.
+    /// Begins an answer in a free slot; None where all are taken.
     ///
     /// # Errors
     /// Those of [`Generator::new`](crate::Generator::new), where the window is that of the slots.
     pub fn join(&mut self, prompt: &[u32], options: GenerateOptions) -> Result<Option<usize>> {
         let answer = Answer::new(self.session.model(), self.session.capacity(), prompt, options)?;
         let context = answer.read(0).tokens;
-        let free = (0..self.slots.len()).filter(|&slot| self.slots[slot].is_none());
-        // Of equally good ones the one with the least to lose.
-        let chosen = free.min_by_key(|&slot| {
-            let cached = self.session.context(slot);
-            let n_common = cached.iter().zip(context).take_while(|(a, b)| a == b).count();
-            (std::cmp::Reverse(n_common), cached.len())
-        });
-        if let Some(slot) = chosen {
-            self.slots[slot] = Some(answer);
-        }
-        Ok(chosen)
+        let Some(chosen) = self.choose(context) else { return Ok(None) };
+        let n_cached = self.n_common(chosen, context);
+        self.slots[chosen] = Slot { answer: Some(answer), n_cached, left: self.slots[chosen].left };
+        Ok(Some(chosen))
+    }
+
+    /// The free slot whose cache has most of the context, if that is at least half of what the slot holds: an
+    /// opening that all share must not cost another conversation its cache. Otherwise the one that has been free
+    /// for longest.
+    fn choose(&self, context: &[u32]) -> Option<usize> {
+        let free = || (0..self.slots.len()).filter(|&slot| self.slots[slot].answer.is_none());
+        let knows = |&slot: &usize| {
+            let n_common = self.n_common(slot, context);
+            n_common > 0 && 2 * n_common >= self.session.context(slot).len()
+        };
+        let knowing = free().filter(knows).max_by_key(|&slot| self.n_common(slot, context));
+        knowing.or_else(|| free().min_by_key(|&slot| self.slots[slot].left))
+    }
+
+    fn n_common(&self, slot: usize, context: &[u32]) -> usize {
+        self.session.context(slot).iter().zip(context).take_while(|(a, b)| a == b).count()
     }
 
     /// The next token of each answer that has not ended, with its slot; none: all have ended. An answer that
@@ -69,23 +91,21 @@ impl Batch {
     /// Those of the device. Afterwards all answers are as before, and can be asked for again.
     pub async fn next(&mut self) -> Result<Vec<(usize, Result<TokenEvent>)>> {
         let began = Instant::now();
-        let open = |(slot, answer): (usize, &'_ Option<Answer>)| {
-            answer.as_ref().is_some_and(|answer| answer.done().is_none()).then_some(slot)
-        };
-        let open: Vec<usize> = self.slots.iter().enumerate().filter_map(open).collect();
+        let is_open = |&slot: &usize| self.slots[slot].answer.as_ref().is_some_and(|a| a.done().is_none());
+        let open: Vec<usize> = (0..self.slots.len()).filter(is_open).collect();
         if open.is_empty() {
             return Ok(vec![]);
         }
         let reads: Vec<Read<'_>> =
-            open.iter().filter_map(|&slot| Some(self.slots[slot].as_ref()?.read(slot))).collect();
+            open.iter().filter_map(|&slot| Some(self.slots[slot].answer.as_ref()?.read(slot))).collect();
         let readings = self.session.read_each(&reads).await?;
         let ms = began.elapsed().as_secs_f64() * 1000.0;
         let mut events = Vec::with_capacity(open.len());
         for (slot, reading) in open.into_iter().zip(readings) {
-            let Some(answer) = &mut self.slots[slot] else { continue };
+            let Some(answer) = &mut self.slots[slot].answer else { continue };
             let event = reading.map(|reading| TokenEvent { ms, ..answer.accept(&reading) });
             if event.is_err() {
-                self.slots[slot] = None;
+                self.leave(slot);
             }
             events.push((slot, event));
         }
@@ -94,24 +114,30 @@ impl Batch {
 
     /// Why an answer ended; None while it has not, and where there is none.
     pub fn done(&self, slot: usize) -> Option<Done> {
-        self.slots.get(slot)?.as_ref()?.done()
+        self.slots.get(slot)?.answer.as_ref()?.done()
     }
 
     /// When an answer is over: the text that was held back because it might have begun a stop text.
     pub fn rest(&mut self, slot: usize) -> String {
-        self.slots.get_mut(slot).and_then(Option::as_mut).map(Answer::rest).unwrap_or_default()
+        self.slots.get_mut(slot).and_then(|slot| slot.answer.as_mut()).map(Answer::rest).unwrap_or_default()
     }
 
     /// Frees a slot, whether its answer has ended or not.
     pub fn leave(&mut self, slot: usize) {
         if let Some(slot) = self.slots.get_mut(slot) {
-            *slot = None;
+            self.n_left += 1;
+            *slot = Slot { answer: None, n_cached: 0, left: self.n_left };
         }
     }
 
     /// Slots that are taken.
     pub fn n_taken(&self) -> usize {
-        self.slots.iter().flatten().count()
+        self.slots.iter().filter(|slot| slot.answer.is_some()).count()
+    }
+
+    /// How many tokens at the beginning of an answer's prompt were cached when it began.
+    pub fn n_cached(&self, slot: usize) -> usize {
+        self.slots.get(slot).map_or(0, |slot| slot.n_cached)
     }
 
     /// Goes on with another copy of the same model, when the device of this one was lost.

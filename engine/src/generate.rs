@@ -5,7 +5,8 @@ use std::sync::Arc;
 use web_time::Instant;
 
 use crate::answer::{Answer, capacity};
-use crate::error::Result;
+use crate::config::Config;
+use crate::error::{Error, Result};
 use crate::halting::{DepthControl, HaltedBy};
 use crate::model::Model;
 use crate::sampler::Sampling;
@@ -42,6 +43,30 @@ pub struct GenerateOptions {
     pub ignore_eos: bool,
     /// Keep every step of every token. It costs a submission a step and the output stage at each.
     pub trace: bool,
+}
+
+impl GenerateOptions {
+    /// Checks them, and a prompt, against a model and a window of at most the model's.
+    ///
+    /// # Errors
+    /// [`Error::EmptyPrompt`], [`Error::TokenOutOfRange`], those of [`DepthControl::check`] and
+    /// [`Sampling::check`]; [`Error::ContextFull`] where the prompt is longer than the window and
+    /// [`Overflow::Stop`] was asked for.
+    pub fn check(&self, config: &Config, window: usize, prompt: &[u32]) -> Result<()> {
+        self.depth.check(config)?;
+        self.sampling.check()?;
+        if prompt.is_empty() {
+            return Err(Error::EmptyPrompt);
+        }
+        let vocab_size = config.vocab_size;
+        if let Some(&token) = prompt.iter().find(|&&token| token as usize >= vocab_size) {
+            return Err(Error::TokenOutOfRange { token, vocab_size });
+        }
+        if self.overflow == Overflow::Stop && prompt.len() > window {
+            return Err(Error::ContextFull { n_tokens: prompt.len(), block_size: window });
+        }
+        Ok(())
+    }
 }
 
 /// Why an answer ended.

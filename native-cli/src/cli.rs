@@ -18,6 +18,7 @@ use crate::commands::list::ListArgs;
 use crate::commands::pull::PullArgs;
 use crate::commands::rm::RmArgs;
 use crate::commands::run::RunArgs;
+use crate::commands::serve::ServeArgs;
 use crate::commands::watch::WatchArgs;
 use crate::paint::ColorChoice;
 
@@ -84,6 +85,8 @@ pub enum Command {
     Chat(Box<ChatArgs>),
     /// Watch it think, full screen: each step of each token, live, to go back and forth in
     Watch(Box<WatchArgs>),
+    /// Answer over HTTP, in the form of OpenAI's interface
+    Serve(Box<ServeArgs>),
     /// Fetch a model from a hub (Hugging Face) into the cache; goes on where it was ended
     Pull(PullArgs),
     /// List the models in the cache

@@ -29,7 +29,7 @@ use std::process::ExitCode;
 use crate::cli::{Cli, Command};
 use crate::commands::{
     bench, chat, completions, convert, depth_sweep, devices, doctor, eval, forward, info, list, pull, rm,
-    run, show, watch,
+    run, serve, show, watch,
 };
 
 /// The whole program, from its arguments to its exit code.
@@ -48,6 +48,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Run(args)) => run::run(&cli.common, *args),
         Some(Command::Chat(args)) => chat::chat(&cli.common, *args),
         Some(Command::Watch(args)) => watch::watch(&cli.common, *args),
+        Some(Command::Serve(args)) => serve::serve(&cli.common, *args),
         Some(Command::Pull(args)) => pull::pull(&cli.common, args),
         Some(Command::List(args)) => list::list(&cli.common, args),
         Some(Command::Rm(args)) => rm::rm(&cli.common, args),

@@ -14,5 +14,6 @@ pub mod list;
 pub mod pull;
 pub mod rm;
 pub mod run;
+pub mod serve;
 pub mod show;
 pub mod watch;
