@@ -75,9 +75,12 @@ npm_ci() {
   fi
 }
 
+# Builds the npm package; `kernels` what the browser's tests of the kernels need.
+fathom_package() { cargo run --locked -q -p fathom-package -- "$@"; }
+
 # The npm package, then the page: static files in web/dist.
 build_page() {
-  cargo run --locked -q -p fathom-package
+  fathom_package
   npm_ci web
   (cd web && npm run -s build)
 }

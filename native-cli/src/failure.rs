@@ -83,8 +83,17 @@ fn one_line(text: &str) -> String {
     line
 }
 
+/// One line, in which nothing that comes from a file or a server can move the cursor or change colours.
 fn line(message: &str) {
-    output::note(&format!("error: {}", message.replace('\n', " ")));
+    let mut shown = String::with_capacity(message.len());
+    for c in message.chars() {
+        match c {
+            '\n' => shown.push(' '),
+            c if c.is_control() => shown.extend(c.escape_debug()),
+            c => shown.push(c),
+        }
+    }
+    output::note(&format!("error: {shown}"));
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {

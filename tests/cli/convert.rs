@@ -321,7 +321,10 @@ fn a_model_in_the_way_is_replaced_only_when_asked() {
     bench.put("notes.txt", b"mine");
     fs::create_dir(bench.path("texts")).expect("a folder");
     bench.put("texts/notes.txt", b"mine");
-    bench.convert("CF.pt", "texts", &["--force"]).fails(1, &["config.json", "not replaced"]);
+    bench.convert("CF.pt", "texts", &["--force"]).fails(1, &["notes.txt", "not replaced"]);
+    // A config.json alone makes no model's folder.
+    bench.put("texts/config.json", b"{}");
+    bench.convert("CF.pt", "texts", &["--force"]).fails(1, &["notes.txt", "not replaced"]);
     assert_eq!(bench.files("out"), ["config.json", "model.safetensors"]);
 }
 

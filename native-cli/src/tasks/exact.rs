@@ -72,11 +72,14 @@ fn answer(value: &Value) -> anyhow::Result<String> {
     }
 }
 
-/// A text as it is compared with `--normalize`: lower case, without punctuation (ASCII), without the words a, an
-/// and the, single spaces.
+/// A text as it is compared with `--normalize`: lower case, without punctuation (ASCII; but signs and points of
+/// numbers stay), without the words a, an and the, single spaces.
 pub fn normalized(text: &str) -> String {
-    let lower = text.to_lowercase();
-    let plain: String = lower.chars().filter(|c| !c.is_ascii_punctuation()).collect();
+    let lower: Vec<char> = text.to_lowercase().chars().collect();
+    let is_of_a_number =
+        |i: usize| matches!(lower[i], '-' | '.') && lower.get(i + 1).is_some_and(char::is_ascii_digit);
+    let stays = |i: &usize| !lower[*i].is_ascii_punctuation() || is_of_a_number(*i);
+    let plain: String = (0..lower.len()).filter(stays).map(|i| lower[i]).collect();
     let words = plain.split_whitespace().filter(|word| !matches!(*word, "a" | "an" | "the"));
     words.collect::<Vec<_>>().join(" ")
 }

@@ -3,11 +3,13 @@
 //! by the next one.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use tempfile::TempDir;
 
+use super::COMPANIONS;
 use crate::failure::usage;
 
 const PREFIX: &str = ".fathom-convert-";
@@ -62,7 +64,8 @@ impl NewFolder {
     /// What the operating system says; then the place is as it was.
     pub fn finish(self) -> anyhow::Result<()> {
         let (new, old) = (self.path(), self.scratch.path().join(OLD));
-        let rename = || -> std::io::Result<()> {
+        let shown = self.out.display().to_string();
+        let rename = || -> io::Result<()> {
             sync(&new);
             if self.replaces {
                 fs::rename(&self.out, &old)?;
@@ -71,15 +74,20 @@ impl NewFolder {
                 fs::remove_dir(&self.out)?;
             }
             if let Err(error) = fs::rename(&new, &self.out) {
-                if self.replaces {
-                    fs::rename(&old, &self.out)?;
+                if self.replaces && fs::rename(&old, &self.out).is_err() {
+                    // Nothing may remove it from there.
+                    let kept = self.scratch.keep().join(OLD);
+                    return Err(io::Error::new(
+                        error.kind(),
+                        format!("{error}; what was there is {}", kept.display()),
+                    ));
                 }
                 return Err(error);
             }
             sync(self.out.parent().unwrap_or(Path::new(".")));
             Ok(())
         };
-        rename().with_context(|| format!("{} cannot be written", self.out.display()))
+        rename().with_context(|| format!("{shown} cannot be written"))
     }
 }
 
@@ -100,6 +108,13 @@ fn sweep(parent: &Path) {
 /// A folder's entries reach the disk. Not every system can; then it does it in its own time.
 fn sync(folder: &Path) {
     let _some_systems_open_no_folders = File::open(folder).and_then(|folder| folder.sync_all());
+}
+
+/// Whether a file of that name is one that this program writes into a model's folder.
+fn belongs(name: &str) -> bool {
+    let is_shard = name.starts_with("model-") && name.ends_with(".safetensors");
+    let own = ["config.json", "tokenizer.json", "model.safetensors", "model.safetensors.index.json"];
+    is_shard || own.contains(&name) || COMPANIONS.contains(&name)
 }
 
 /// Whether there is a folder to be replaced.
@@ -125,6 +140,7 @@ fn check(out: &Path, input: &Path, force: bool) -> anyhow::Result<bool> {
     }
     // --force must never cost somebody a folder that is something else.
     let odd = entries.iter().find(|entry| !entry.file_type().is_ok_and(|kind| kind.is_file()));
+    let odd = odd.or_else(|| entries.iter().find(|entry| !belongs(&entry.file_name().to_string_lossy())));
     match odd {
         Some(odd) => {
             bail!("{shown} is not a model's folder, it holds {}: it is not replaced", odd.path().display())

@@ -1,5 +1,7 @@
 //! Where a PyTorch file has the model's tensors and its configuration.
 
+use std::collections::HashSet;
+
 use anyhow::{Context, bail};
 use serde_json::{Map, Number, Value};
 
@@ -10,6 +12,12 @@ use crate::pytorch::value::{Id, Object, Pickle};
 /// The names under which people save a model's tensors.
 const STATE_DICTS: [&str; 2] = ["model", "model_state_dict"];
 const CONFIG: &str = "config";
+/// Bytes of a tensor's or field's name. A pickle can name one long text a million times; copies of it must not count
+/// up to more than the file.
+const MOST_NAME_BYTES: usize = 1024;
+/// Values in a configuration, and the bytes of one of its texts.
+const MOST_VALUES: usize = 4096;
+const MOST_TEXT_BYTES: usize = 4096;
 
 /// What the file holds.
 pub struct Found {
@@ -40,7 +48,8 @@ pub fn find(pickle: &Pickle) -> anyhow::Result<Found> {
     };
     let config = match pickle.item(root, CONFIG) {
         Some(Object::Config(fields) | Object::Dict(fields)) => {
-            Some(object(pickle, fields, 0).context("its config")?)
+            let mut n_left = MOST_VALUES;
+            Some(object(pickle, fields, 0, &mut n_left).context("its config")?)
         }
         _ => None,
     };
@@ -55,28 +64,51 @@ pub fn find(pickle: &Pickle) -> anyhow::Result<Found> {
 }
 
 fn tensors(pickle: &Pickle, items: &[(Id, Id)]) -> anyhow::Result<Vec<(String, TensorView)>> {
+    let mut names = HashSet::new();
     let tensor = |&(key, value): &(Id, Id)| match (pickle.get(key), pickle.get(value)) {
-        (Object::Str(name), Object::Tensor(view)) => Ok((name.to_string(), (**view).clone())),
+        (Object::Str(name), Object::Tensor(view)) => {
+            let name = checked_name(name)?;
+            if !names.insert(name) {
+                bail!("{} is there twice", shortened(name));
+            }
+            Ok((name.to_owned(), (**view).clone()))
+        }
         (Object::Str(name), other) => bail!("{} is {}, expected a tensor", shortened(name), other.kind()),
         (other, _) => bail!("a tensor is named by {}, expected a str", other.kind()),
     };
     items.iter().map(tensor).collect()
 }
 
-fn object(pickle: &Pickle, items: &[(Id, Id)], depth: u32) -> anyhow::Result<Map<String, Value>> {
+/// A name that can be copied and shown.
+fn checked_name(name: &str) -> anyhow::Result<&str> {
+    if name.len() > MOST_NAME_BYTES || name.contains(char::is_control) {
+        bail!("expected a name of at most {MOST_NAME_BYTES} printable bytes, found {}", shortened(name));
+    }
+    Ok(name)
+}
+
+fn object(
+    pickle: &Pickle,
+    items: &[(Id, Id)],
+    depth: u32,
+    n_left: &mut usize,
+) -> anyhow::Result<Map<String, Value>> {
     let field = |&(key, value): &(Id, Id)| match pickle.get(key) {
         Object::Str(name) => {
-            Ok((name.to_string(), json(pickle, value, depth).with_context(|| shortened(name))?))
+            let name = checked_name(name)?;
+            Ok((name.to_owned(), json(pickle, value, depth, n_left).with_context(|| shortened(name))?))
         }
         other => bail!("a field is named by {}, expected a str", other.kind()),
     };
     items.iter().map(field).collect()
 }
 
-fn json(pickle: &Pickle, id: Id, depth: u32) -> anyhow::Result<Value> {
+fn json(pickle: &Pickle, id: Id, depth: u32, n_left: &mut usize) -> anyhow::Result<Value> {
     /// A configuration is flat. Lists in it may be short; a list that holds itself ends here too.
     const MOST_DEPTH: u32 = 2;
     const MOST_ITEMS: usize = 1024;
+    let Some(fewer) = n_left.checked_sub(1) else { bail!("more than {MOST_VALUES} values") };
+    *n_left = fewer;
     Ok(match pickle.get(id) {
         Object::None => Value::Null,
         Object::Bool(value) => Value::Bool(*value),
@@ -89,12 +121,15 @@ fn json(pickle: &Pickle, id: Id, depth: u32) -> anyhow::Result<Value> {
             Some(number) => Value::Number(number),
             None => bail!("the number {value} cannot be written as JSON"),
         },
+        Object::Str(text) if text.len() > MOST_TEXT_BYTES => {
+            bail!("a text of {} bytes, above {MOST_TEXT_BYTES}: {}", text.len(), shortened(text))
+        }
         Object::Str(text) => Value::String(text.to_string()),
         Object::Tuple(items) | Object::List(items) if depth < MOST_DEPTH && items.len() <= MOST_ITEMS => {
-            items.iter().map(|&id| json(pickle, id, depth + 1)).collect::<Result<_, _>>()?
+            items.iter().map(|&id| json(pickle, id, depth + 1, n_left)).collect::<Result<_, _>>()?
         }
         Object::Dict(items) if depth < MOST_DEPTH && items.len() <= MOST_ITEMS => {
-            Value::Object(object(pickle, items, depth + 1)?)
+            Value::Object(object(pickle, items, depth + 1, n_left)?)
         }
         other => bail!("{} where plain numbers and texts were expected", other.kind()),
     })

@@ -11,13 +11,14 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use fathom_engine::{Config, DepthControl};
+use indicatif::ProgressBar;
 use tempfile::NamedTempFile;
 
 use crate::args::{ModelArgs, TableFormat, at_least_one, finite};
 use crate::cli::Common;
 use crate::commands::eval::{
-    Asked, Bar, ChoiceArgs, ExactArgs, ModelIdentity, PartArgs, PerplexityArgs, Reading, Record, Report,
-    open_model, run,
+    Asked, Bar, ChoiceArgs, ExactArgs, Exam, ModelIdentity, PartArgs, PerplexityArgs, Reading, Record,
+    Report, open_model, run,
 };
 use crate::failure::{INTERRUPTED, usage};
 use crate::output;
@@ -96,6 +97,13 @@ fn sweep<T: Args + Asked>(common: &Common, args: SweepArgs<T>) -> anyhow::Result
     let limit = part.limit.map(|limit| limit as usize);
     let n_items = exam.n_items().min(limit.unwrap_or(usize::MAX));
     let items: Vec<usize> = part.shard.items(n_items).collect();
+    if items.is_empty() {
+        return Err(usage(format!("--shard {}: of {n_items} items it has none", part.shard)));
+    }
+    // Whether they can be written is known before hours are spent.
+    let csv = csv.as_deref().map(|path| Target::open("--csv", path)).transpose()?;
+    let svg = svg.as_deref().map(|path| Target::open("--svg", path)).transpose()?;
+    warm_up(&exam, &items)?;
     let mut sweep = Sweep::new(&exam, items.len());
     let identity = ModelIdentity::of(&files)?;
     drop(files);
@@ -126,13 +134,6 @@ fn sweep<T: Args + Asked>(common: &Common, args: SweepArgs<T>) -> anyhow::Result
     drop(bar);
     let mut rows = Vec::new();
     sweep.print_csv(&mut rows)?;
-    if let Some(path) = &csv {
-        write(path, &rows).with_context(|| format!("--csv {}", path.display()))?;
-    }
-    if let Some(path) = &svg {
-        let svg = figure::draw(&sweep);
-        write(path, svg.as_bytes()).with_context(|| format!("--svg {}", path.display()))?;
-    }
     let mut out = io::stdout().lock();
     match output {
         TableFormat::Csv => out.write_all(&rows)?,
@@ -142,6 +143,12 @@ fn sweep<T: Args + Asked>(common: &Common, args: SweepArgs<T>) -> anyhow::Result
     out.flush()?;
     if output == TableFormat::Csv && !common.quiet {
         output::note(&sweep.own_halting());
+    }
+    if let Some(csv) = csv {
+        csv.write(&rows)?;
+    }
+    if let Some(svg) = svg {
+        svg.write(figure::draw(&sweep).as_bytes())?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -161,13 +168,36 @@ fn controls(config: &Config, depths: &[u32], biases: &[f32]) -> Vec<Control> {
     depths.into_iter().map(Control::Depth).chain(biases).collect()
 }
 
-/// The whole file or none of it.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = NamedTempFile::new_in(folder)?;
-    file.write_all(bytes)?;
-    file.persist(path)?;
+/// One item as deep as it goes, not counted: shaders are compiled when they are first used.
+fn warm_up(exam: &Exam, items: &[usize]) -> anyhow::Result<()> {
+    let deepest =
+        DepthControl { forced: Some(exam.model.config().hrm_max_steps as u32), ..DepthControl::default() };
+    run(exam, deepest, &items[..1], &Bar(ProgressBar::hidden()), &mut |_| Ok(()))?;
     Ok(())
+}
+
+/// A file that will be whole or not there.
+struct Target<'a> {
+    flag: &'static str,
+    path: &'a Path,
+    file: NamedTempFile,
+}
+
+impl<'a> Target<'a> {
+    fn open(flag: &'static str, path: &'a Path) -> anyhow::Result<Target<'a>> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut builder = tempfile::Builder::new();
+        // As any new file; the user's mask applies.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let file = builder.tempfile_in(folder).with_context(|| format!("{flag} {}", path.display()))?;
+        Ok(Target { flag, path, file })
+    }
+
+    fn write(mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        let written = self.file.write_all(bytes).and_then(|()| Ok(self.file.persist(self.path).map(drop)?));
+        written.with_context(|| format!("{} {}", self.flag, self.path.display()))
+    }
 }
 
 impl Control {

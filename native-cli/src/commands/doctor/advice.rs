@@ -25,7 +25,8 @@ pub fn advice(facts: &Facts<'_>) -> Vec<String> {
 
 fn wrong_gpus(facts: &Facts<'_>) -> Vec<String> {
     let mut lines = vec![];
-    for examined in facts.examined.iter().filter(|examined| examined.is_wrong()) {
+    for examined in facts.examined.iter().filter(|examined| examined.is_wrong() || examined.failure.is_some())
+    {
         let Some(adapter) = facts.adapter_of(examined) else {
             lines.push("the processor itself computes otherwise than where Fathom was made".to_owned());
             continue;

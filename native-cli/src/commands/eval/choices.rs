@@ -77,11 +77,12 @@ impl Item {
         }
         let chosen = highest(&mean);
         Ok(Found::Choice {
-            right: chosen == self.label,
-            right_by_sum: highest(&sum) == self.label,
+            // Where no ending can be scored none was chosen.
+            right: mean[chosen].is_some() && chosen == self.label,
+            right_by_sum: sum[chosen].is_some() && highest(&sum) == self.label,
             label: self.label,
             chosen,
-            is_tie: mean.iter().filter(|&other| *other == mean[chosen]).count() > 1,
+            is_tie: mean[chosen].is_some() && mean.iter().filter(|&other| *other == mean[chosen]).count() > 1,
             form: self.form,
             n_cut: self.options.iter().map(|option| option.n_cut).max().unwrap_or(0),
             mean,

@@ -28,7 +28,7 @@ pub fn merge(paths: &[PathBuf]) -> anyhow::Result<(Header, Vec<Record>)> {
                 first_path.display()
             );
         }
-        let expected = header.shard.items(header.n_items).count();
+        let expected = header.shard.n_items(header.n_items);
         ensure!(
             records.len() == expected,
             "{}: {} of {expected} items are there: run it again to its end",

@@ -95,7 +95,7 @@ pub struct PartArgs {
     /// Only the first N items
     #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
     pub limit: Option<u32>,
-    /// Only every n-th item, from the i-th on; `fathom eval merge` puts the parts together
+    /// Only every n-th item, from the i-th on; `fathom eval merge` puts the parts of an evaluation together
     #[arg(long, value_name = "i/n", value_parser = Shard::parse, default_value = "1/1")]
     pub shard: Shard,
 }

@@ -73,6 +73,11 @@ impl Shard {
         }
     }
 
+    /// How many items it has.
+    pub fn n_items(self, n_items: usize) -> usize {
+        n_items.saturating_sub(self.i - 1).div_ceil(self.n)
+    }
+
     /// Its items.
     pub fn items(self, n_items: usize) -> impl Iterator<Item = usize> {
         (self.i - 1..n_items).step_by(self.n)
@@ -273,6 +278,9 @@ mod tests {
         let all: Vec<usize> = (1..=3).flat_map(|i| Shard { i, n: 3 }.items(7)).collect();
         assert_eq!(all, [0, 3, 6, 1, 4, 2, 5]);
         assert_eq!(Shard { i: 5, n: 9 }.items(3).count(), 0);
+        for (i, n, n_items) in [(1, 1, 0), (1, 3, 7), (2, 3, 7), (3, 3, 7), (5, 9, 3), (9, 9, 9)] {
+            assert_eq!(Shard { i, n }.n_items(n_items), Shard { i, n }.items(n_items).count());
+        }
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Intervals that hold the true value 95 times in 100.
 
+/// Fewer windows say too little of how windows differ: the interval would be far too narrow.
+const FEWEST_WINDOWS: usize = 10;
+
 /// Of the normal distribution, two-sided.
 const Z_95: f64 = 1.959_963_984_540_054;
 
@@ -19,9 +22,9 @@ pub fn wilson(n_right: u64, n: u64) -> (f64, f64) {
 }
 
 /// Of a mean over tokens that come in windows, by how the windows differ: neighbouring tokens are alike, so each
-/// by itself would count too much. `windows` are (sum, number of tokens); None for fewer than two.
+/// by itself would count too much. `windows` are (sum, number of tokens); None for fewer than ten.
 pub fn of_windows(windows: &[(f64, f64)]) -> Option<(f64, f64)> {
-    if windows.len() < 2 {
+    if windows.len() < FEWEST_WINDOWS {
         return None;
     }
     let (sum, n) = windows.iter().fold((0.0, 0.0), |(sum, n), window| (sum + window.0, n + window.1));
@@ -51,8 +54,10 @@ mod tests {
 
     #[test]
     fn windows_of_one_token_are_a_plain_sample() {
-        let (low, high) = of_windows(&[(1.0, 1.0), (2.0, 1.0), (3.0, 1.0)]).unwrap_or_default();
-        assert!(((high - low) / 2.0 - Z_95 / 3f64.sqrt()).abs() < 1e-12);
-        assert_eq!(of_windows(&[(1.0, 1.0)]), None);
+        // The variance of 1, 2, 3 four times is 8 / 11.
+        let windows = [(1.0, 1.0), (2.0, 1.0), (3.0, 1.0)].repeat(4);
+        let (low, high) = of_windows(&windows).unwrap_or_default();
+        assert!(((high - low) / 2.0 - Z_95 * (8.0f64 / 11.0 / 12.0).sqrt()).abs() < 1e-12);
+        assert_eq!(of_windows(&windows[..9]), None);
     }
 }

@@ -52,7 +52,7 @@ struct Running {
     /// Of the token before, or of the request.
     since: Instant,
     has_begun: bool,
-    _seat: OwnedSemaphorePermit,
+    seat: OwnedSemaphorePermit,
 }
 
 struct Worker<'a> {
@@ -148,7 +148,7 @@ impl Worker<'_> {
         for slot in 0..self.running.len() {
             if self.running[slot].as_ref().is_some_and(|running| running.updates.is_closed()) {
                 metrics.cancelled.inc();
-                self.free(slot);
+                drop(self.free(slot));
             }
         }
     }
@@ -170,7 +170,7 @@ impl Worker<'_> {
                     self.metrics.running.inc();
                     self.metrics.prompt_tokens.inc_by(prompt.len() as u64);
                     self.metrics.cached_tokens.inc_by(n_cached as u64);
-                    let running = Running { choice, updates, since: asked, has_begun: false, _seat: seat };
+                    let running = Running { choice, updates, since: asked, has_begun: false, seat };
                     running.send(Update::Begun { n_cached });
                     self.running[slot] = Some(running);
                     self.end_if_done(slot);
@@ -191,27 +191,30 @@ impl Worker<'_> {
                 running.send(Update::Token(event));
                 self.end_if_done(slot);
             }
-            Err(error) => {
-                running.send(Update::Failed(ApiError::of(&error, "prompt")));
-                self.free(slot);
-            }
+            Err(error) => self.end(slot, Update::Failed(ApiError::of(&error, "prompt"))),
         }
     }
 
     fn end_if_done(&mut self, slot: usize) {
         let Some(done) = self.batch.done(slot) else { return };
         let rest = self.batch.rest(slot);
-        if let Some(running) = &self.running[slot] {
-            running.send(Update::Ended(done, rest));
-        }
-        self.free(slot);
+        self.end(slot, Update::Ended(done, rest));
     }
 
-    fn free(&mut self, slot: usize) {
-        self.batch.leave(slot);
-        if self.running[slot].take().is_some() {
-            self.metrics.running.dec();
+    /// The last that a request hears. Whoever has heard it finds the slot and the seat free.
+    fn end(&mut self, slot: usize, update: Update) {
+        if let Some(Running { choice, updates, seat, .. }) = self.free(slot) {
+            drop(seat);
+            send(&updates, choice, update);
         }
+    }
+
+    /// What was there.
+    fn free(&mut self, slot: usize) -> Option<Running> {
+        self.batch.leave(slot);
+        let running = self.running[slot].take()?;
+        self.metrics.running.dec();
+        Some(running)
     }
 
     /// The running answers go on with the model on another device.
@@ -230,10 +233,7 @@ impl Worker<'_> {
             output::note(&format!("error: {error}"));
         }
         for slot in 0..self.running.len() {
-            if let Some(running) = &self.running[slot] {
-                running.send(Update::Failed(ApiError::of(error, "prompt")));
-                self.free(slot);
-            }
+            self.end(slot, Update::Failed(ApiError::of(error, "prompt")));
         }
     }
 }
