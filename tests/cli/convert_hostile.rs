@@ -127,6 +127,23 @@ fn bombs_and_rubbish() {
     pickle_refused(both, &["two tensors are called a", "module.a"]);
 }
 
+/// A pickle says a long text once and names it as often as it likes; copies of it would be larger than any memory.
+#[test]
+fn one_long_text_a_thousand_times() {
+    let long = "k".repeat(1 << 20);
+    let begin = || Pickle::new().raw(b"}(").text("model").raw(b"}").text("config").raw(b"}");
+    let list = begin().text("a").raw(b"](").text(&long).raw(b"q\x00").raw(&b"h\x00".repeat(999)).raw(b"esu.");
+    pickle_refused(list, &["its config", "a text of 1048576 bytes"]);
+    let many = begin().text("a").raw(b"](").raw(&b"](".repeat(1)).raw(&b"N".repeat(1024)).raw(b"eq\x00");
+    let many = many.raw(&b"h\x00".repeat(1000)).raw(b"esu.");
+    pickle_refused(many, &["more than 4096 values"]);
+    let named = begin().text(&long).raw(b"Nsu.");
+    pickle_refused(named, &["a name of at most 1024 printable bytes"]);
+    let twice = Pickle::default().tensor(("0", "FloatStorage", 16), 0, &[1], &[1]).0;
+    let twice = Pickle::new().raw(b"}(").text("w").raw(&twice).text("w").raw(&twice).raw(b"u.");
+    pickle_refused(twice, &["w is there twice"]);
+}
+
 #[test]
 fn zips_that_are_not_whole() {
     let whole = cosmicfish();
