@@ -52,8 +52,9 @@ impl Json {
     /// The encoder, the bytes of every id, and the token that ends a text.
     pub(super) fn read(bytes: &[u8], file: &str) -> Result<(Self, Texts, Option<u32>)> {
         let unusable = |reason: String| Error::TokenizerFile { file: file.to_owned(), reason };
-        let mut library = guarded(|| tokenizers::Tokenizer::from_bytes(bytes)).map_err(&unusable)?;
+        // First, because it reads the whole file: the library panics at some places where it is no JSON.
         let outline: Outline = serde_json::from_slice(bytes).map_err(|e| unusable(e.to_string()))?;
+        let mut library = guarded(|| tokenizers::Tokenizer::from_bytes(bytes)).map_err(&unusable)?;
 
         // Never cut a prompt, never pad it, never put special tokens around it.
         guarded(|| library.with_truncation(None).map(drop)).map_err(&unusable)?;

@@ -49,7 +49,11 @@ impl NewFolder {
             fs::create_dir(scratch.path().join(NEW))?;
             Ok((lock, scratch))
         };
-        let (lock, scratch) = make().with_context(|| format!("{} cannot be written", out.display()))?;
+        // Another program that sweeps may take the folder away before it is locked.
+        let is_swept =
+            |made: &std::io::Result<_>| made.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
+        let made = (0..10).map(|_| make()).find(|made| !is_swept(made)).unwrap_or_else(make);
+        let (lock, scratch) = made.with_context(|| format!("{} cannot be written", out.display()))?;
         Ok(NewFolder { _lock: lock, scratch, out, replaces })
     }
 
@@ -96,10 +100,13 @@ impl NewFolder {
 fn sweep(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let path = entry.path();
-        let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            continue;
+        }
+        // Killed before it had a lock it left an empty folder; no other lets itself be removed this way.
+        let _it_is_not_empty = fs::remove_dir(&path);
         let holds_a_model = path.join(OLD).exists() && path.join(NEW).exists();
-        if is_ours && !holds_a_model && File::open(path.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok())
-        {
+        if !holds_a_model && File::open(path.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok()) {
             let _another_time = fs::remove_dir_all(path);
         }
     }
