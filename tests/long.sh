@@ -12,6 +12,8 @@ fuzz() {
   local seconds="${1:-600}"
   rustup toolchain list | grep -q '^nightly' || rustup toolchain install nightly --profile minimal
   cargo fuzz --version >/dev/null 2>&1 || cargo install cargo-fuzz --locked
+  # What earlier runs found worth keeping.
+  tar -xzf fuzz/corpus.tar.gz -C fuzz
   for target in $(cargo +nightly fuzz list); do
     step "fuzz $target, $seconds s"
     mkdir -p "fuzz/corpus/$target"
