@@ -134,7 +134,7 @@ fn one_long_text_a_thousand_times() {
     let begin = || Pickle::new().raw(b"}(").text("model").raw(b"}").text("config").raw(b"}");
     let list = begin().text("a").raw(b"](").text(&long).raw(b"q\x00").raw(&b"h\x00".repeat(999)).raw(b"esu.");
     pickle_refused(list, &["its config", "a text of 1048576 bytes"]);
-    let many = begin().text("a").raw(b"](").raw(&b"](".repeat(1)).raw(&b"N".repeat(1024)).raw(b"eq\x00");
+    let many = begin().text("a").raw(b"](](").raw(&b"N".repeat(1024)).raw(b"eq\x00");
     let many = many.raw(&b"h\x00".repeat(1000)).raw(b"esu.");
     pickle_refused(many, &["more than 4096 values"]);
     let named = begin().text(&long).raw(b"Nsu.");
