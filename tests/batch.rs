@@ -125,7 +125,10 @@ fn who_comes_and_goes_changes_nothing() {
                 if request == DeviceRequest::Gpu {
                     let lost = block_on(batch.next());
                     assert!(matches!(lost, Err(Error::DeviceLost(_))), "{lost:?}");
-                    let lost = Batch::with_slots(&model, 1, 48);
+                    // What is begun on it is told the same when it is run.
+                    let mut begun = Batch::with_slots(&model, 1, 48).expect("slots");
+                    begun.join(&[1, 2], options(1, Overflow::Stop, 1)).expect("a prompt");
+                    let lost = block_on(begun.next());
                     assert!(matches!(lost, Err(Error::DeviceLost(_))), "{lost:?}");
                 }
                 model = self::model(&request, switches, 3);
