@@ -141,7 +141,7 @@ impl Gpu {
         // Whether the device is gone is told by what is run: whoever goes on elsewhere then does it there.
         match lock(&self.failure).take() {
             Some(Error::GpuMemory { .. }) => Err(too_large(None)),
-            Some(error) => Err(error),
+            Some(error) => Err(self.loss().unwrap_or(error)),
             None => Ok(Memory { buffer, id, freed: Arc::clone(&self.freed) }),
         }
     }
@@ -179,8 +179,11 @@ impl Gpu {
             // The driver tells of a loss only to those who ask.
             let _it_may_be_gone = self.device.poll(wgpu::PollType::Poll);
         }
-        let lost = lock(&self.lost).as_ref().map(|message| Error::DeviceLost(message.trim().to_owned()));
-        lost.or(failure)
+        self.loss().or(failure)
+    }
+
+    fn loss(&self) -> Option<Error> {
+        lock(&self.lost).as_ref().map(|message| Error::DeviceLost(message.trim().to_owned()))
     }
 
     /// The buffer that the regions are copied to, where there are any.
