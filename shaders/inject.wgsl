@@ -1,30 +1,40 @@
-// A level's injection, added once before its first block.
+// Between two levels: the norm behind the last block, and what the next level begins with.
 //
-//   z_L = z_L + (z_H + x)        WITH_X 1
-//   z_H = z_H + z_L              WITH_X 0
+//   z   = rms(x; ln), where the last block's norm is still to do; else z is as it was
+//   x   = z + (other + input)     next 1: L goes on with itself        z_L + (z_H + x)
+//         z + other               next 2: H follows L                  z_H + z_L
+//         other + (z + input)     next 3: L follows H                  z_L + (z_H + x)
+//   x is left                     next 0: the step is over
 //
-// Source: CosmicFish-HRM model.py, HRMCore; arXiv 2506.21734.
-
-override WITH_X: u32 = 0u;
+// z is the state of the level that was last updated. The sum of squares is a dot product: see ARCHITECTURE.md.
+// Source: CosmicFish-HRM model.py, HRMCore, RMSNorm; arXiv 2506.21734.
 
 struct Params {
     first_row: u32,
     n_rows: u32,
     step: u32,
-    n: u32, // C
+    n: u32,    // C, a multiple of 4
     capacity: u32,
+    norm: u32, // where ln begins, in vec4<f32>; NONE: z is as it was
+    eps: f32,
+    next: u32,
 }
 
 const OUTPUT = 0xffffffffu;
+const NONE = 0xffffffffu;
 
 // rows[i] = (sequence, position, source row, 1 for the last row of its sequence)
 // mask[sequence] = (depth it halted at, or 0; first position its output stage computes)
 @group(0) @binding(0) var<storage, read> rows: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read> mask: array<vec2<u32>>;
-@group(0) @binding(2) var<storage, read> from_other: array<f32>;    // [n_rows, C]
-@group(0) @binding(3) var<storage, read> x: array<f32>;             // [slot, C]
-@group(0) @binding(4) var<storage, read_write> z: array<f32>;       // [n_rows, C]
+@group(0) @binding(2) var<storage, read> w: array<vec4<f32>>;        // ln [C] at norm
+@group(0) @binding(3) var<storage, read_write> x: array<vec4<f32>>;  // [n_rows, C]: the stream through the blocks
+@group(0) @binding(4) var<storage, read_write> z: array<vec4<f32>>;  // [n_rows, C]
+@group(0) @binding(5) var<storage, read> other: array<vec4<f32>>;    // [n_rows, C]
+@group(0) @binding(6) var<storage, read> input: array<vec4<f32>>;    // [slot, C]: what the input stage made
 @group(1) @binding(0) var<uniform> p: Params;
+
+var<workgroup> squares: array<f32, 8>;
 
 // A step is live until its sequence has halted below it; the output stage once it has halted.
 fn live(i: u32) -> bool {
@@ -36,17 +46,48 @@ fn live(i: u32) -> bool {
     return m.x == 0u || m.x >= p.step;
 }
 
+// Four numbers, folded in halves.
+fn fold(v: vec4<f32>) -> f32 {
+    return (v.x + v.z) + (v.y + v.w);
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let i = group.y;
-    let c = group.x * 64u + lane;
-    if (!live(i) || c >= p.n) {
+    let i = group.x;
+    if (!live(i)) {
         return;
     }
-    var injected = from_other[i * p.n + c];
-    if (WITH_X == 1u) {
-        let row = rows[p.first_row + i];
-        injected += x[(row.x * p.capacity + row.y) * p.n + c];
+    let row = rows[p.first_row + i];
+    let n = p.n / 4u;
+    let own = i * n;
+    if (p.norm != NONE && lane < 8u) {
+        var square: vec4<f32>;
+        for (var c = lane; c < n; c += 8u) {
+            square += x[own + c] * x[own + c];
+        }
+        squares[lane] = fold(square);
     }
-    z[i * p.n + c] += injected;
+    workgroupBarrier();
+    let sum = fold(
+        vec4<f32>(squares[0], squares[1], squares[2], squares[3])
+            + vec4<f32>(squares[4], squares[5], squares[6], squares[7]),
+    );
+    let factor = 1.0 / sqrt(sum / f32(p.n) + p.eps);
+    for (var c = lane; c < n; c += 64u) {
+        var state: vec4<f32>;
+        if (p.norm == NONE) {
+            state = z[own + c];
+        } else {
+            state = w[p.norm + c] * (x[own + c] * factor);
+            z[own + c] = state;
+        }
+        let slot = (row.x * p.capacity + row.y) * n;
+        if (p.next == 1u) {
+            x[own + c] = state + (other[own + c] + input[slot + c]);
+        } else if (p.next == 2u) {
+            x[own + c] = state + other[own + c];
+        } else if (p.next == 3u) {
+            x[own + c] = other[own + c] + (state + input[slot + c]);
+        }
+    }
 }

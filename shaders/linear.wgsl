@@ -1,30 +1,42 @@
-// A linear layer, with what follows it.
+// A linear layer, with the norm before it and what follows it.
 //
-//   v[i, o] = sum over k of W[o, k] * x[i, k]  (+ b[o])
-//   y[i, o] = v                               EPILOGUE 0
-//             y[i, o] + v                     EPILOGUE 1: the residual
-//             gelu(v)                         EPILOGUE 2
-//             silu(v) * (W[n_out + o] x + b)  EPILOGUE 3: SwiGLU, silu on up, gate's rows follow up's
+//   h[i, k] = x[i, k], or with NORM  ln[k] * x[i, k] * s[i],  s[i] = 1 / sqrt(mean over k of x[i, k]^2 + eps)
+//   v[i, o] = sum over k of W[o, k] * h[i, k]  (+ b[o])
+//   EPILOGUE 0  y = v
+//            1  y = y + v, or y = ln'[o] * (y * s[i]) + v: the residual, normed where the block norms behind itself
+//            2  y = gelu(v)
+//            3  y = silu(v) * (W[n_out + o] h + b): SwiGLU, silu on up, gate's rows follow up's
+//            4  q, k and v: q and k turned by their position, q to y, k and v to the cache
 //
-// A workgroup makes 8 outputs of ROWS rows, 8 lanes an output. Every dot product is summed in
-// 64 interleaved accumulators (lane t holds those of k mod 64 = 8t..8t+7), the 8 of a lane are
-// folded in halves, then the 8 lanes; so a row's result does not depend on ROWS or on its
-// neighbours, and a lane hands on one number only: browsers clear workgroup memory each time.
-// Source: CosmicFish-HRM model.py, the projections of attention and MLP, and lm_head.
+// A workgroup makes 8 * OUTS outputs of ROWS rows, 8 lanes an output. Every dot product is summed in 32 interleaved
+// accumulators (lane t holds those of k mod 32 = 4t..4t+3), the 4 of a lane are folded in halves, then the 8 lanes; so
+// neither ROWS nor OUTS changes a row's result, and a lane hands on one number only: browsers clear workgroup memory
+// each time. s is a factor of the whole sum, so that the squares are summed along with it.
+// Source: CosmicFish-HRM model.py, RMSNorm, apply_rotary_emb, the projections of attention and MLP, lm_head.
 
 override WEIGHTS: u32 = 0u; // 0 f32, 1 f16, 2 bf16
 override EPILOGUE: u32 = 0u;
+override NORM: u32 = 0u;
 override ROWS: u32 = 1u; // at most 4
+override OUTS: u32 = 1u; // at most 4
 
 struct Params {
     first_row: u32,
     n_rows: u32,
     step: u32,
-    n_in: u32,    // a multiple of 8
+    n_in: u32,     // a multiple of 8
     n_out: u32,
-    weight: u32,  // where W begins, in vec4<u32>
-    bias: u32,    // where b begins, in vec4<u32>; NONE without
-    out_row: u32, // the row of y that row 0 goes to
+    weight: u32,   // where W begins, in vec4<u32>
+    bias: u32,     // where b begins, in vec4<u32>; NONE without
+    out_row: u32,  // the row of y that row 0 goes to
+    norm: u32,     // where ln begins, in vec4<u32>
+    eps: f32,
+    residual: u32, // where ln' begins, in vec4<u32>; NONE without
+    plane: u32,    // slab of kv to write; OUTPUT: the one of the sequence's depth
+    capacity: u32,
+    n_slots: u32,  // rows in a slab
+    head_dim: u32,
+    rotary: u32,   // 1: q and k are turned
 }
 
 const OUTPUT = 0xffffffffu;
@@ -34,13 +46,17 @@ const NONE = 0xffffffffu;
 // mask[sequence] = (depth it halted at, or 0; first position its output stage computes)
 @group(0) @binding(0) var<storage, read> rows: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read> mask: array<vec2<u32>>;
-@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;       // W [n_out, n_in] at weight, b [n_out] f32 at bias
-@group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;       // [n_rows, n_in]
-@group(0) @binding(4) var<storage, read_write> y: array<f32>;       // [out_row + n_rows, n_out]
+@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;        // W [n_out, n_in] at weight; b, ln, ln' f32
+@group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;        // [source row, n_in]
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;        // [out_row + n_rows, n_out]; q [n_rows, n_in]
+@group(0) @binding(5) var<storage, read_write> s: array<f32>;        // [n_rows], written with NORM
+@group(0) @binding(6) var<storage, read> trig: array<vec2<f32>>;     // [position, hd / 2] of (cos, sin)
+@group(0) @binding(7) var<storage, read_write> kv: array<f32>;       // [slab, slot, k then v, head, hd up to whole vec4]
 @group(1) @binding(0) var<uniform> p: Params;
 
-var<workgroup> partial: array<f32, 64u * ROWS>;      // [row, invocation]
-var<workgroup> partial_gate: array<f32, 64u * ROWS>;
+// [row, output of a lane, invocation]; the gates' rows follow.
+var<workgroup> partial: array<f32, 64u * ROWS * OUTS * (1u + u32(EPILOGUE == 3u))>;
+var<workgroup> squares: array<f32, 8u * ROWS>; // [row, lane]
 
 // A step is live until its sequence has halted below it; the output stage once it has halted.
 fn live(i: u32) -> bool {
@@ -52,52 +68,59 @@ fn live(i: u32) -> bool {
     return m.x == 0u || m.x >= p.step;
 }
 
-// Eight weights: group `g` of row `o`.
-fn weights(o: u32, g: u32) -> mat2x4<f32> {
+// Four weights: vec4 `c` of row `o`.
+fn weights(o: u32, c: u32) -> vec4<f32> {
+    let at = o * (p.n_in / 4u) + c;
     if (WEIGHTS == 0u) {
-        let at = p.weight + o * (p.n_in / 4u) + 2u * g;
-        return mat2x4<f32>(bitcast<vec4<f32>>(w[at]), bitcast<vec4<f32>>(w[at + 1u]));
+        return bitcast<vec4<f32>>(w[p.weight + at]);
     }
-    let v = w[p.weight + o * (p.n_in / 8u) + g];
+    let word = 2u * (at % 2u);
+    let v = vec2<u32>(w[p.weight + at / 2u][word], w[p.weight + at / 2u][word + 1u]);
     if (WEIGHTS == 1u) {
-        return mat2x4<f32>(
-            vec4<f32>(unpack2x16float(v.x), unpack2x16float(v.y)),
-            vec4<f32>(unpack2x16float(v.z), unpack2x16float(v.w)),
-        );
+        return vec4<f32>(unpack2x16float(v.x), unpack2x16float(v.y));
     }
-    let even = bitcast<vec4<f32>>(v << vec4<u32>(16u));
-    let odd = bitcast<vec4<f32>>(v & vec4<u32>(0xffff0000u));
-    return mat2x4<f32>(
-        vec4<f32>(even.x, odd.x, even.y, odd.y),
-        vec4<f32>(even.z, odd.z, even.w, odd.w),
-    );
+    return bitcast<vec4<f32>>(vec4<u32>(v.x << 16u, v.x & 0xffff0000u, v.y << 16u, v.y & 0xffff0000u));
 }
 
-// Eight numbers, folded in halves: 4, 2, 1.
-fn fold(m: mat2x4<f32>) -> f32 {
-    let v = m[0] + m[1];
+// Number `k` of a vector that begins at `at`.
+fn float(at: u32, k: u32) -> f32 {
+    return bitcast<f32>(w[at + k / 4u][k % 4u]);
+}
+
+// Four numbers, folded in halves.
+fn fold(v: vec4<f32>) -> f32 {
     return (v.x + v.z) + (v.y + v.w);
 }
 
-fn fold_lanes(at: u32) -> f32 {
-    return fold(mat2x4<f32>(
-        partial[at], partial[at + 1u], partial[at + 2u], partial[at + 3u],
-        partial[at + 4u], partial[at + 5u], partial[at + 6u], partial[at + 7u],
-    ));
+// Output `o` of the workgroup, without the norm's factor and the bias. Gates are rows ROWS and up.
+fn dot(r: u32, o: u32) -> f32 {
+    let at = 64u * (r * OUTS + o / 8u) + 8u * (o % 8u);
+    return fold(
+        vec4<f32>(partial[at], partial[at + 1u], partial[at + 2u], partial[at + 3u])
+            + vec4<f32>(partial[at + 4u], partial[at + 5u], partial[at + 6u], partial[at + 7u]),
+    );
 }
 
-fn fold_lanes_gate(at: u32) -> f32 {
-    return fold(mat2x4<f32>(
-        partial_gate[at], partial_gate[at + 1u], partial_gate[at + 2u], partial_gate[at + 3u],
-        partial_gate[at + 4u], partial_gate[at + 5u], partial_gate[at + 6u], partial_gate[at + 7u],
-    ));
+// The norm's factor.
+fn factor(r: u32) -> f32 {
+    let at = 8u * r;
+    let sum = fold(
+        vec4<f32>(squares[at], squares[at + 1u], squares[at + 2u], squares[at + 3u])
+            + vec4<f32>(squares[at + 4u], squares[at + 5u], squares[at + 6u], squares[at + 7u]),
+    );
+    return 1.0 / sqrt(sum / f32(p.n_in) + p.eps);
 }
 
-fn bias(o: u32) -> f32 {
-    if (p.bias == NONE) {
-        return 0.0;
+// v of output `o` of all, from the dot product of it.
+fn affine(dot: f32, r: u32, o: u32) -> f32 {
+    var v = dot;
+    if (NORM == 1u) {
+        v *= factor(r);
     }
-    return bitcast<f32>(w[p.bias + o / 4u][o % 4u]);
+    if (p.bias == NONE) {
+        return v;
+    }
+    return v + float(p.bias, o);
 }
 
 fn silu(v: f32) -> f32 {
@@ -113,62 +136,125 @@ fn gelu(v: f32) -> f32 {
     return 0.5 * v * (1.0 + select(erf, -erf, v < 0.0));
 }
 
+// Turns element e of q or k, whose partner in the pair (2j, 2j + 1) is `other`.
+fn turned(v: f32, other: f32, e: u32, position: u32) -> f32 {
+    let turn = trig[position * (p.head_dim / 2u) + (e % p.head_dim) / 2u];
+    if (e % 2u == 0u) {
+        return v * turn.x - other * turn.y;
+    }
+    return other * turn.y + v * turn.x;
+}
+
+// Puts element e of (q, k, v) in its place.
+fn keep(i: u32, e: u32, v: f32) {
+    if (e < p.n_in) {
+        y[i * p.n_in + e] = v;
+        return;
+    }
+    let row = rows[p.first_row + i];
+    var slab = p.plane;
+    if (slab == OUTPUT) {
+        slab = mask[row.x].x - 1u;
+    }
+    let head = (e - p.n_in) / p.head_dim; // k's heads, then v's
+    let stride = (p.head_dim + 3u) / 4u * 4u;
+    let n_heads = (p.n_out - p.n_in) / p.head_dim;
+    let slot = slab * p.n_slots + row.x * p.capacity + row.y;
+    kv[(slot * n_heads + head) * stride + (e - p.n_in) % p.head_dim] = v;
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
     let first = group.y * ROWS;
     var any = false;
+    var start: array<u32, 4>;
     for (var r = 0u; r < ROWS; r++) {
-        if (first + r < p.n_rows) {
-            any = any || live(first + r);
-        }
+        let i = min(first + r, p.n_rows - 1u);
+        any = any || live(i);
+        start[r] = rows[p.first_row + i].z * (p.n_in / 4u);
     }
     if (!any) {
         return;
     }
     let lane = index % 8u;
-    let o = group.x * 8u + index / 8u;
-    let o_read = min(o, p.n_out - 1u);
-    var acc: array<mat2x4<f32>, 4>;
-    var gate: array<mat2x4<f32>, 4>;
-    for (var g = lane; g < p.n_in / 8u; g += 8u) {
-        let weight = weights(o_read, g);
-        var weight_gate: mat2x4<f32>;
-        if (EPILOGUE == 3u) {
-            weight_gate = weights(p.n_out + o_read, g);
-        }
+    let first_o = group.x * 8u * OUTS;
+    let lanes_o = index / 8u; // these 8 lanes make every 8th output from here: what is read together lies apart
+    var acc: array<vec4<f32>, 16>;
+    var gate: array<vec4<f32>, 16>;
+    var square: array<vec4<f32>, 4>;
+    for (var c = lane; c < p.n_in / 4u; c += 8u) {
+        var h: array<vec4<f32>, 4>;
         for (var r = 0u; r < ROWS; r++) {
-            let at = min(first + r, p.n_rows - 1u) * (p.n_in / 4u) + 2u * g;
-            let x0 = x[at];
-            let x1 = x[at + 1u];
-            acc[r] += mat2x4<f32>(weight[0] * x0, weight[1] * x1);
+            h[r] = x[start[r] + c];
+        }
+        if (NORM == 1u) {
+            let ln = bitcast<vec4<f32>>(w[p.norm + c]);
+            for (var r = 0u; r < ROWS; r++) {
+                square[r] += h[r] * h[r];
+                h[r] *= ln;
+            }
+        }
+        for (var u = 0u; u < OUTS; u++) {
+            let o = min(first_o + lanes_o + 8u * u, p.n_out - 1u);
+            let weight = weights(o, c);
+            for (var r = 0u; r < ROWS; r++) {
+                acc[r * OUTS + u] += weight * h[r];
+            }
             if (EPILOGUE == 3u) {
-                gate[r] += mat2x4<f32>(weight_gate[0] * x0, weight_gate[1] * x1);
+                let weight_gate = weights(p.n_out + o, c);
+                for (var r = 0u; r < ROWS; r++) {
+                    gate[r * OUTS + u] += weight_gate * h[r];
+                }
             }
         }
     }
-    for (var r = 0u; r < ROWS; r++) {
-        partial[64u * r + index] = fold(acc[r]);
+    for (var j = 0u; j < ROWS * OUTS; j++) {
+        partial[64u * j + index] = fold(acc[j]);
         if (EPILOGUE == 3u) {
-            partial_gate[64u * r + index] = fold(gate[r]);
+            partial[64u * (ROWS * OUTS + j) + index] = fold(gate[j]);
+        }
+    }
+    if (NORM == 1u && index < 8u) {
+        for (var r = 0u; r < ROWS; r++) {
+            squares[8u * r + index] = fold(square[r]);
         }
     }
     workgroupBarrier();
-    // Of an output's 8 lanes, lane r finishes row r.
-    let row = first + lane;
-    if (lane >= ROWS || o >= p.n_out || row >= p.n_rows || !live(row)) {
-        return;
+    if (NORM == 1u && group.x == 0u && index < ROWS && first + index < p.n_rows && live(first + index)) {
+        s[first + index] = factor(index);
     }
-    let from_lanes = 64u * lane + index - lane;
-    var v = fold_lanes(from_lanes) + bias(o);
-    if (EPILOGUE == 2u) {
-        v = gelu(v);
+    // The 8 lanes finish their outputs, one each at a time.
+    for (var j = lane; j < ROWS * OUTS; j += 8u) {
+        let r = j / OUTS;
+        let i = first + r;
+        let local = lanes_o + 8u * (j % OUTS);
+        let o = first_o + local;
+        if (i >= p.n_rows || o >= p.n_out || !live(i)) {
+            continue;
+        }
+        var v = affine(dot(r, local), r, o);
+        if (EPILOGUE == 4u) {
+            if (p.rotary == 1u && o < (p.n_in + p.n_out) / 2u) {
+                let other = affine(dot(r, local ^ 1u), r, o ^ 1u);
+                v = turned(v, other, o, rows[p.first_row + i].y);
+            }
+            keep(i, o, v);
+            continue;
+        }
+        let at = (p.out_row + i) * p.n_out + o;
+        if (EPILOGUE == 1u) {
+            var residual = y[at];
+            if (p.residual != NONE) {
+                residual = float(p.residual, o) * (residual * s[i]);
+            }
+            v += residual;
+        }
+        if (EPILOGUE == 2u) {
+            v = gelu(v);
+        }
+        if (EPILOGUE == 3u) {
+            v = silu(v) * affine(dot(ROWS + r, local), r, p.n_out + o);
+        }
+        y[at] = v;
     }
-    if (EPILOGUE == 3u) {
-        v = silu(v) * (fold_lanes_gate(from_lanes) + bias(p.n_out + o));
-    }
-    let at = (p.out_row + row) * p.n_out + o;
-    if (EPILOGUE == 1u) {
-        v += y[at];
-    }
-    y[at] = v;
 }

@@ -42,13 +42,13 @@ fn miscompiled(kernel: &'static Kernel, from: &str, to: &str) -> &'static Kernel
 #[test]
 fn a_gpu_that_computes_wrong_is_found_out_at_the_kernel() {
     let mut answers = block_on(known_answers()).unwrap();
-    for answer in answers.iter_mut().filter(|answer| name(answer) == "rms_norm") {
+    for answer in answers.iter_mut().filter(|answer| name(answer) == "inject") {
         answer.call.kernel = miscompiled(answer.call.kernel, "1.0 / sqrt(", "1.01 / sqrt(");
     }
     let checks = block_on(check_kernels(&open(&DeviceRequest::Gpu), &answers));
-    assert_eq!(wrong(&checks.kernels), ["rms_norm"]);
-    let error = checks.kernels.iter().find(|check| check.kernel == "rms_norm").unwrap().largest_error;
-    assert!((error - 1e-2).abs() < 1e-4, "{error}");
+    assert_eq!(wrong(&checks.kernels), ["inject"]);
+    let error = checks.kernels.iter().find(|check| check.kernel == "inject").unwrap().largest_error;
+    assert!((error - 1e-2).abs() < 5e-4, "{error}");
 }
 
 fn name(answer: &Answered) -> &'static str {

@@ -15,9 +15,12 @@ use naga::{AddressSpace, ShaderStage};
 fn values(constant: &str) -> &'static [u32] {
     match constant {
         "WEIGHTS" => &[0, 1, 2],
-        "EPILOGUE" => &[0, 1, 2, 3],
+        "EPILOGUE" => &[0, 1, 2, 3, 4],
         "ROWS" => &[1, 4],
-        "GREEDY" | "ROTARY" | "WITH_X" | "PATH" | "LEARNED_POSITIONS" => &[0, 1],
+        "OUTS" => &[2, 4],
+        "GROUP" => &[1, 2, 4],
+        "HEAD_DIM" => &[8, 18, 56, 64, 128, 256],
+        "GREEDY" | "NORM" | "PATH" | "LEARNED_POSITIONS" => &[0, 1],
         other => panic!("{other}: which values does it take?"),
     }
 }
@@ -27,8 +30,14 @@ fn variants(kernel: &Kernel) -> Vec<Vec<(&'static str, u32)>> {
         let with = |&value: &u32| {
             variants.iter().map(move |variant: &Vec<_>| [&variant[..], &[(*name, value)]].concat())
         };
-        values(name).iter().flat_map(with).collect()
+        values(name).iter().flat_map(with).filter(|variant| fits(variant)).collect()
     })
+}
+
+/// Attention takes no more heads together than fit a workgroup's memory.
+fn fits(variant: &[(&str, u32)]) -> bool {
+    let constant = |name: &str| variant.iter().find(|(n, _)| *n == name).map_or(1, |(_, value)| *value);
+    constant("GROUP") * constant("HEAD_DIM").div_ceil(64) <= 4
 }
 
 #[test]

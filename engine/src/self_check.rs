@@ -16,8 +16,9 @@ use crate::device::{Device, DeviceRequest};
 use crate::error::{Error, Result};
 use crate::files::{ModelFiles, Progress};
 use crate::halting::DepthControl;
-use crate::model::Model;
+use crate::kernels::attention::heads_of_a_group;
 use crate::model::state::MOST_LOGITS;
+use crate::model::{CacheBytes, Model};
 use crate::sampler::Sampling;
 use crate::session::{Read, Session};
 use crate::weights::{WeightFile, WeightType, Weights, expected_tensors};
@@ -37,12 +38,13 @@ pub fn largest_buffer_bytes(config: &Config, weights_bytes: u64) -> u64 {
     let (kv, mlp) = (config.kv_dim() as u64, if config.use_swiglu { 12 } else { 8 } * c * c);
     let biases = if config.bias { 2 * kv + 11 * c } else { 0 };
     // With the gaps that bring each tensor to 16 bytes.
-    let block = stored * (2 * c * c + 2 * kv * c + mlp) + 4 * (biases + 2 * c) + 16 * 12;
-    let embedding = stored * (v * c + if config.use_rotary { 0 } else { n * c }) + 16;
+    let block = stored * (2 * c * c + 2 * kv * c + mlp) + 4 * (biases + 3 * c) + 16 * 13;
+    let embedding = stored * (v * c + if config.use_rotary { 0 } else { n * c }) + 4 * c + 32;
     let slabs = config.hrm_max_steps as u64;
     let logits = 4 * v * MOST_LOGITS as u64;
     let hidden = 4 * n.min(512) * 4 * c;
-    [block, embedding, 4 * slabs * n * c, logits, hidden].into_iter().fold(0, u64::max)
+    let keys_values = slabs * n * CacheBytes::of(config).keys_values;
+    [block, embedding, 4 * slabs * n * c, keys_values, logits, hidden].into_iter().fold(0, u64::max)
 }
 
 /// Opens a device for a model: with room for its largest buffer, and one that passes [`self_check`]. Where
@@ -127,16 +129,20 @@ pub async fn self_check(device: &Arc<Device>, config: &Config, weight_type: Weig
 
 /// The same shader variants, and next to no work.
 fn miniature(config: &Config) -> Config {
-    let n_kv_head = if config.n_kv_head < config.n_head { 1 } else { 2 };
     // Rows of whole vectors, whatever the head size.
     let head_dim = config.head_dim().next_multiple_of(4);
+    let n_sharing = (config.n_head / config.n_kv_head) as u32;
+    let (n_head, n_kv_head) = match heads_of_a_group(n_sharing, head_dim as u32) as usize {
+        1 => (2, 2),
+        group => (group, 1),
+    };
     Config {
         vocab_size: VOCAB_SIZE,
-        n_embd: 2 * head_dim,
+        n_embd: n_head * head_dim,
         block_size: 8,
         n_input_layers: 1,
         n_output_layers: 1,
-        n_head: 2,
+        n_head,
         n_kv_head,
         hrm_h_layers: 1,
         hrm_l_layers: 1,

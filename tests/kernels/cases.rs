@@ -5,14 +5,12 @@ use fathom_engine::device::Buffer;
 use fathom_engine::kernels::attention::Attention;
 use fathom_engine::kernels::embed::Embed;
 use fathom_engine::kernels::halt::{Control, Halt};
-use fathom_engine::kernels::inject::Inject;
-use fathom_engine::kernels::linear::{Epilogue, Linear, NONE};
+use fathom_engine::kernels::inject::{Inject, Next};
+use fathom_engine::kernels::linear::{Epilogue, Linear, NONE, Norm, Qkv};
 use fathom_engine::kernels::load_rows::LoadRows;
 use fathom_engine::kernels::movement::Movement;
 use fathom_engine::kernels::prefix_sum::PrefixSum;
 use fathom_engine::kernels::q_head::QHead;
-use fathom_engine::kernels::rms_norm::RmsNorm;
-use fathom_engine::kernels::rope_cache::RopeCache;
 use fathom_engine::kernels::store_rows::StoreRows;
 use fathom_engine::kernels::{OUTPUT, Span};
 use fathom_engine::recording::Recording;
@@ -45,70 +43,117 @@ fn whole_vec4(words: &mut Vec<u32>) -> u32 {
     (words.len() / 4) as u32
 }
 
-pub async fn rms_norm(on: &Devices) {
-    let scene = Scene::small();
-    let mut random = Random(1);
-    for n in WIDTHS {
-        for (magnitude, step) in MAGNITUDES.into_iter().zip(STEPS) {
-            let mut words = scene.tables();
-            words.push([poison(4), floats(&mut random, n, 2.0)].concat());
-            words.push(floats(&mut random, scene.n_rows() * n, magnitude));
-            words.push(poison((scene.n_rows() + 1) * n));
-            on.compare(&format!("C {n}, {magnitude}, step {step}"), &words, Near::Share(1e-6), &|r, b| {
-                let span = scene.span(b, step);
-                RmsNorm { span, w: &b[2], weight: 1, x: &b[3], y: &b[4], n: n as u32, eps: 1e-5 }.record(r);
-            })
-            .await;
-        }
-    }
-}
-
 pub async fn linear(on: &Devices) {
     let scene = Scene::small();
     let mut random = Random(2);
-    let epilogues = [Epilogue::Store, Epilogue::Add, Epilogue::Gelu, Epilogue::SwiGlu];
-    for (i, (n_in, n_out)) in [(8, 1), (24, 7), (72, 50), (448, 9)].into_iter().enumerate() {
+    let epilogues =
+        [Epilogue::Store, Epilogue::Add, Epilogue::AddNormed(0), Epilogue::Gelu, Epilogue::SwiGlu];
+    for (i, (n_in, n_out)) in [(8usize, 1usize), (24, 7), (72, 50), (448, 9)].into_iter().enumerate() {
         for stored in WEIGHT_TYPES {
-            for epilogue in epilogues {
+            for (j, epilogue) in epilogues.into_iter().enumerate() {
                 let step = STEPS[random.below(3)];
                 // Up to sums beyond 100, where gelu and silu are flat.
-                let magnitude = [0.3, 3.0, 30.0, 1e3][(i + epilogue as usize) % 4];
-                let n_w = if epilogue == Epilogue::SwiGlu { 2 * n_out } else { n_out };
-                let mut w = vec![0; 8];
+                let magnitude = [0.3, 3.0, 30.0, 1e3][(i + j) % 4];
+                let (swiglu, adds) = (matches!(epilogue, Epilogue::SwiGlu), (1..3).contains(&j));
+                let n_w = if swiglu { 2 * n_out } else { n_out };
+                let mut w = floats(&mut random, n_out.next_multiple_of(4).max(8), 2.0);
+                let weight = (w.len() / 4) as u32;
                 w.extend(weights(&mut random, n_w * n_in, 1.0, stored));
                 let bias = if random.below(2) == 0 { NONE } else { whole_vec4(&mut w) };
                 w.extend(floats(&mut random, n_w, magnitude));
+                // The residual is normed with the factors of an earlier norm, which must stay as they are.
+                let norm =
+                    (!adds && random.below(2) == 0).then(|| Norm { weight: whole_vec4(&mut w), eps: 1e-5 });
+                w.extend(floats(&mut random, n_in, 2.0));
                 let mut words = scene.tables();
                 words.push(w);
                 words.push(floats(&mut random, scene.n_rows() * n_in, magnitude));
-                let filled =
-                    if epilogue == Epilogue::Add { floats(&mut random, 99 * n_out, 1.0) } else { vec![] };
                 let mut y = poison((scene.n_rows() + 3) * n_out);
-                let n_filled = filled.len().min(y.len());
-                y[..n_filled].copy_from_slice(&filled[..n_filled]);
+                if adds {
+                    y = floats(&mut random, y.len(), 1.0);
+                }
                 words.push(y);
-                let what = format!("{n_in} to {n_out}, {stored:?}, {epilogue:?}, step {step}");
+                words.push(if adds {
+                    floats(&mut random, scene.n_rows(), 1.0)
+                } else {
+                    poison(scene.n_rows())
+                });
+                words.push(poison(4));
+                let what = format!("{n_in} to {n_out}, {stored:?}, {epilogue:?}, {norm:?}, step {step}");
                 on.compare(&what, &words, Near::Share(3e-6), &|r, b| {
-                    let (span, weight_type) = (scene.span(b, step), stored);
-                    let (n_in, n_out) = (n_in as u32, n_out as u32);
-                    let (w, x, y) = (&b[2], &b[3], &b[4]);
                     let linear = Linear {
-                        span,
-                        w,
-                        weight_type,
-                        weight: 2,
+                        span: scene.span(b, step),
+                        w: &b[2],
+                        weight_type: stored,
+                        weight,
                         bias,
-                        x,
-                        y,
+                        norm,
+                        x: &b[3],
+                        y: &b[4],
+                        s: &b[5],
+                        unused: &b[6],
                         out_row: 2,
-                        n_in,
-                        n_out,
+                        n_in: n_in as u32,
+                        n_out: n_out as u32,
                         epilogue,
                     };
                     linear.record(r);
                 })
                 .await;
             }
+        }
+    }
+}
+
+pub async fn q_k_and_v(on: &Devices) {
+    let mut random = Random(5);
+    for (n_head, n_kv_head, head_dim) in [(1, 1, 8), (4, 2, 18), (8, 4, 9), (8, 4, 56)] {
+        for (rotary, step) in [true, false].into_iter().flat_map(|rotary| STEPS.map(|step| (rotary, step))) {
+            let scene = Scene::small();
+            let (n_embd, kv_dim) = (n_head * head_dim, n_kv_head * head_dim);
+            if rotary && head_dim % 2 == 1 {
+                continue;
+            }
+            let plane = if step == OUTPUT { OUTPUT } else { 1 };
+            let mut w = weights(&mut random, (n_embd + 2 * kv_dim) * n_embd, 1.0, WeightType::F32);
+            let norm = (random.below(2) == 0).then(|| Norm { weight: whole_vec4(&mut w), eps: 1e-5 });
+            w.extend(floats(&mut random, n_embd, 2.0));
+            let mut words = scene.tables();
+            words.push(w);
+            words.push(floats(&mut random, scene.n_rows() * n_embd, 3.0));
+            words.push(poison((scene.n_rows() + 1) * n_embd));
+            words.push(poison(scene.n_rows()));
+            words.push(floats(&mut random, scene.capacity * head_dim, 1.0));
+            words.push(poison(3 * scene.n_slots() * 2 * n_kv_head * head_dim.next_multiple_of(4)));
+            let what = format!("{n_head} {n_kv_head} {head_dim}, {rotary}, {norm:?}, step {step}");
+            on.compare(&what, &words, Near::Share(3e-6), &|r, b| {
+                let qkv = Qkv {
+                    trig: rotary.then_some(&b[6]),
+                    kv: &b[7],
+                    plane,
+                    capacity: scene.capacity as u32,
+                    n_slots: scene.n_slots() as u32,
+                    head_dim: head_dim as u32,
+                };
+                Linear {
+                    span: scene.span(b, step),
+                    w: &b[2],
+                    weight_type: WeightType::F32,
+                    weight: 0,
+                    bias: NONE,
+                    norm,
+                    x: &b[3],
+                    y: &b[4],
+                    s: &b[5],
+                    unused: &b[7],
+                    out_row: 0,
+                    n_in: n_embd as u32,
+                    n_out: (n_embd + 2 * kv_dim) as u32,
+                    epilogue: Epilogue::Qkv(qkv),
+                }
+                .record(r);
+            })
+            .await;
         }
     }
 }
@@ -120,9 +165,14 @@ pub async fn a_row_does_not_depend_on_its_company(on: &Devices) {
     let (n_in, n_out) = (72, 50);
     for stored in WEIGHT_TYPES {
         let mut words = scene.tables();
-        words.push(weights(&mut random, 2 * n_out * n_in, 1.0, stored));
+        let mut w = weights(&mut random, 2 * n_out * n_in, 1.0, stored);
+        let norm = Norm { weight: whole_vec4(&mut w), eps: 1e-5 };
+        w.extend(floats(&mut random, n_in, 2.0));
+        words.push(w);
         words.push(floats(&mut random, scene.n_rows() * n_in, 1.0));
         words.push(poison(scene.n_rows() * n_out));
+        words.push(poison(scene.n_rows()));
+        words.push(poison(4));
         for device in [&on.gpu, &on.cpu] {
             let rows_of = async |n: u32| {
                 let found = run(device, &words, &|r: &mut Recording, b: &[Buffer]| {
@@ -132,8 +182,11 @@ pub async fn a_row_does_not_depend_on_its_company(on: &Devices) {
                         weight_type: stored,
                         weight: 0,
                         bias: NONE,
+                        norm: Some(norm),
                         x: &b[3],
                         y: &b[4],
+                        s: &b[5],
+                        unused: &b[6],
                         out_row: 0,
                         n_in: n_in as u32,
                         n_out: n_out as u32,
@@ -154,27 +207,27 @@ pub async fn a_row_does_not_depend_on_its_company(on: &Devices) {
 
 pub async fn attention(on: &Devices) {
     let mut random = Random(4);
-    // Short contexts, and ones of more than two tiles of 64 keys.
-    let scenes = [Scene::small(), Scene::new(150, [62..66, 0..2, 147..150])];
-    for (n_head, n_kv_head, head_dim) in [(1, 1, 8), (4, 2, 18), (8, 4, 9), (2, 2, 56), (1, 1, 256)] {
+    // Short contexts, and ones of more than two tiles of 128 keys.
+    let scenes = [Scene::small(), Scene::new(270, [126..130, 0..2, 267..270])];
+    for (n_head, n_kv_head, head_dim) in
+        [(1, 1, 8usize), (4, 2, 18), (8, 4, 9), (8, 2, 56), (6, 2, 56), (1, 1, 256)]
+    {
         for scene in &scenes {
             for (magnitude, step) in [(1.0, 1), (0.01, 3), (6.0, OUTPUT)] {
-                let (width, kv_dim) = (n_head * head_dim, n_kv_head * head_dim);
+                let width = n_head * head_dim;
+                let kv_width = 2 * n_kv_head * head_dim.next_multiple_of(4);
                 let plane = if step == OUTPUT { OUTPUT } else { 1 };
                 let mut words = scene.tables();
                 words.push(floats(&mut random, scene.n_rows() * width, magnitude));
-                for _ in 0..2 {
-                    words.push(floats(&mut random, 3 * scene.n_slots() * kv_dim, magnitude));
-                }
+                words.push(floats(&mut random, 3 * scene.n_slots() * kv_width, magnitude));
                 words.push(poison((scene.n_rows() + 1) * width));
                 let what = format!("{n_head} {n_kv_head} {head_dim}, {magnitude}, step {step}");
                 on.compare(&what, &words, Near::Share(2e-5), &|r, b| {
                     Attention {
                         span: scene.span(b, step),
                         q: &b[2],
-                        k: &b[3],
-                        v: &b[4],
-                        y: &b[5],
+                        kv: &b[3],
+                        y: &b[4],
                         plane,
                         capacity: scene.capacity as u32,
                         n_slots: scene.n_slots() as u32,
@@ -182,46 +235,6 @@ pub async fn attention(on: &Devices) {
                         n_kv_head: n_kv_head as u32,
                         head_dim: head_dim as u32,
                         scale: 1.0 / (head_dim as f32).sqrt(),
-                    }
-                    .record(r);
-                })
-                .await;
-            }
-        }
-    }
-}
-
-pub async fn rope_cache(on: &Devices) {
-    let scene = Scene::small();
-    let mut random = Random(5);
-    for (n_head, n_kv_head, head_dim) in [(1, 1, 8), (4, 2, 18), (8, 4, 56)] {
-        for rotary in [true, false] {
-            for step in STEPS {
-                let (n_embd, kv_dim) = (n_head * head_dim, n_kv_head * head_dim);
-                let plane = if step == OUTPUT { OUTPUT } else { 1 };
-                let mut words = scene.tables();
-                words.push(floats(&mut random, scene.n_rows() * (n_embd + 2 * kv_dim), 100.0));
-                words.push(floats(&mut random, scene.capacity * head_dim, 1.0));
-                words.push(poison((scene.n_rows() + 1) * n_embd));
-                for _ in 0..2 {
-                    words.push(poison(3 * scene.n_slots() * kv_dim));
-                }
-                let what = format!("{n_head} {n_kv_head} {head_dim}, {rotary}, step {step}");
-                on.compare(&what, &words, Near::Share(1e-6), &|r, b| {
-                    RopeCache {
-                        span: scene.span(b, step),
-                        qkv: &b[2],
-                        trig: &b[3],
-                        q: &b[4],
-                        k: &b[5],
-                        v: &b[6],
-                        plane,
-                        capacity: scene.capacity as u32,
-                        n_slots: scene.n_slots() as u32,
-                        n_embd: n_embd as u32,
-                        kv_dim: kv_dim as u32,
-                        head_dim: head_dim as u32,
-                        rotary,
                     }
                     .record(r);
                 })
@@ -292,18 +305,35 @@ pub async fn rows_to_and_from_the_cache(on: &Devices) {
                 StoreRows { span, x: &b[2], y: &b[3], n, plane: 1, capacity, n_slots }.record(r);
             })
             .await;
+        }
+    }
+}
 
-            for with_x in [true, false] {
-                let mut words = scene.tables();
-                words.push(floats(&mut random, scene.n_rows() * n, 1e3));
-                words.push(floats(&mut random, scene.n_slots() * n, 1.0));
-                words.push(floats(&mut random, scene.n_rows() * n, 1e-3));
-                on.compare(&format!("inject C {n}, step {step}, {with_x}"), &words, Near::Equal, &|r, b| {
-                    let (span, n) = (scene.span(b, step), n as u32);
-                    let x = with_x.then_some(&b[3]);
-                    Inject { span, from_other: &b[2], x, z: &b[4], n, capacity }.record(r);
-                })
-                .await;
+pub async fn inject(on: &Devices) {
+    let scene = Scene::small();
+    let mut random = Random(1);
+    let capacity = scene.capacity as u32;
+    for n in WIDTHS {
+        for (magnitude, step) in MAGNITUDES.into_iter().zip(STEPS) {
+            for next in [Next::Nothing, Next::LAfterL, Next::HAfterL, Next::LAfterH] {
+                for norm in [None, Some(Norm { weight: 1, eps: 1e-5 })] {
+                    if next == Next::Nothing && norm.is_none() {
+                        continue;
+                    }
+                    let mut words = scene.tables();
+                    words.push([poison(4), floats(&mut random, n, 2.0)].concat());
+                    for _ in 0..3 {
+                        words.push(floats(&mut random, scene.n_rows() * n, magnitude));
+                    }
+                    words.push(floats(&mut random, scene.n_slots() * n, 1.0));
+                    let what = format!("C {n}, {magnitude}, step {step}, {next:?}, {norm:?}");
+                    on.compare(&what, &words, Near::Share(1e-6), &|r, b| {
+                        let (span, n) = (scene.span(b, step), n as u32);
+                        let (w, x, z, other, input) = (&b[2], &b[3], &b[4], &b[5], &b[6]);
+                        Inject { span, w, norm, x, z, other, input, n, capacity, next }.record(r);
+                    })
+                    .await;
+                }
             }
         }
     }

@@ -5,14 +5,12 @@ use fathom_engine::WeightType;
 use fathom_engine::device::Buffer;
 use fathom_engine::kernels::attention::Attention;
 use fathom_engine::kernels::halt::{BY_CAP, BY_FORCED, BY_TEST, Control, Halt};
-use fathom_engine::kernels::inject::Inject;
-use fathom_engine::kernels::linear::{Epilogue, Linear, NONE};
+use fathom_engine::kernels::inject::{Inject, Next};
+use fathom_engine::kernels::linear::{Epilogue, Linear, NONE, Norm, Qkv};
 use fathom_engine::kernels::load_rows::LoadRows;
 use fathom_engine::kernels::movement::Movement;
 use fathom_engine::kernels::prefix_sum::PrefixSum;
 use fathom_engine::kernels::q_head::QHead;
-use fathom_engine::kernels::rms_norm::RmsNorm;
-use fathom_engine::kernels::rope_cache::RopeCache;
 use fathom_engine::kernels::sample::{Sample, SamplerWords, pcg3d};
 use fathom_engine::kernels::store_rows::StoreRows;
 use fathom_engine::kernels::{OUTPUT, Span};
@@ -22,7 +20,7 @@ use super::cases::{WEIGHT_TYPES, weights};
 use super::random::Random;
 use super::{Devices, ROWS_BEFORE, STEPS, Scene, floats, poison, run};
 
-const EPILOGUES: [Epilogue; 4] = [Epilogue::Store, Epilogue::Add, Epilogue::Gelu, Epilogue::SwiGlu];
+const EPILOGUES: [Epilogue<'_>; 4] = [Epilogue::Store, Epilogue::Add, Epilogue::Gelu, Epilogue::SwiGlu];
 
 fn bits(numbers: impl IntoIterator<Item = f32>) -> Vec<u32> {
     numbers.into_iter().map(f32::to_bits).collect()
@@ -32,15 +30,15 @@ fn numbers(words: &[u32]) -> Vec<f32> {
     words.iter().map(|&w| f32::from_bits(w)).collect()
 }
 
-/// A linear layer of f32 weights that begin w, without bias.
+/// A linear layer of f32 weights that begin w, without bias and norm.
 fn linear<'a>(
     span: Span<'a>,
-    [w, x, y]: [&'a Buffer; 3],
+    [w, x, y, s, unused]: [&'a Buffer; 5],
     [n_in, n_out]: [u32; 2],
-    epilogue: Epilogue,
+    epilogue: Epilogue<'a>,
 ) -> Linear<'a> {
-    let (weight_type, weight, bias, out_row) = (WeightType::F32, 0, NONE, 0);
-    Linear { span, w, weight_type, weight, bias, x, y, out_row, n_in, n_out, epilogue }
+    let (weight_type, weight, bias, norm, out_row) = (WeightType::F32, 0, NONE, None, 0);
+    Linear { span, w, weight_type, weight, bias, norm, x, y, s, unused, out_row, n_in, n_out, epilogue }
 }
 
 /// Which of a scene's rows a step computes, spelled out: the first sequence still thinks, the second halted at 2
@@ -60,31 +58,38 @@ pub async fn a_call_writes_its_live_rows_and_nothing_else(on: &Devices) {
     let (capacity, n_slots) = (scene.capacity as u32, scene.n_slots() as u32);
     let mut random = Random(30);
     let mut words = scene.tables();
-    words.extend([64, 8 * 24, 33 * 24, 33 * 24].map(|n| floats(&mut random, n, 1.0)));
-    // What is written: working rows, and two caches of three slabs.
-    words.extend([9 * 8, 3 * 33 * 8, 3 * 33 * 8].map(|n| bits(vec![3.0; n])));
+    words.extend([24 * 8, 8 * 24, 33 * 24, 3 * 33 * 16].map(|n| floats(&mut random, n, 1.0)));
+    // What is written: working rows, and two caches of three slabs; factors, one a row, and nothing.
+    words.extend([9 * 8, 3 * 33 * 16, 3 * 33 * 8].map(|n| bits(vec![3.0; n])));
     words.push(floats(&mut random, 11 * 8, 1.0));
+    words.extend([8, 4].map(|n| bits(vec![3.0; n])));
 
     for ((step, live), name) in STEPS.into_iter().zip(LIVE).flat_map(|step| {
-        ["rms_norm", "linear", "load", "attention", "rope", "inject", "movement", "store", "sum", "q"]
+        ["linear", "norm", "qkv", "load", "attention", "inject", "movement", "store", "sum", "q"]
             .map(|name| (step, name))
     }) {
         let plane = if step == OUTPUT { OUTPUT } else { 1 };
         let record = |r: &mut Recording, b: &[Buffer]| {
             let span = scene.span(b, step);
-            let (w, work, kept, also_kept, y, cache, also_cache, trig) =
+            let (w, work, kept, kv, y, cache, also_cache, trig) =
                 (&b[2], &b[3], &b[4], &b[5], &b[6], &b[7], &b[8], &b[9]);
+            let layer = |n_out, epilogue| linear(span, [w, work, y, &b[10], &b[11]], [N, n_out], epilogue);
+            let norm = Some(Norm { weight: 0, eps: 1e-5 });
             match name {
-                "rms_norm" => RmsNorm { span, w, weight: 0, x: work, y, n: N, eps: 1e-5 }.record(r),
-                "linear" => linear(span, [w, work, y], [N, N], Epilogue::Store).record(r),
+                "linear" => layer(N, Epilogue::Store).record(r),
+                "norm" => Linear { norm, ..layer(N, Epilogue::Store) }.record(r),
+                "qkv" => {
+                    let (trig, kv, head_dim) = (Some(trig), cache, N);
+                    let qkv = Qkv { trig, kv, plane, capacity, n_slots, head_dim };
+                    layer(3 * N, Epilogue::Qkv(qkv)).record(r);
+                }
                 "load" => {
                     LoadRows { span, x: kept, y, n: N, plane: Some(plane), capacity, n_slots }.record(r);
                 }
                 "attention" => Attention {
                     span,
                     q: work,
-                    k: kept,
-                    v: also_kept,
+                    kv,
                     y,
                     plane,
                     capacity,
@@ -95,23 +100,10 @@ pub async fn a_call_writes_its_live_rows_and_nothing_else(on: &Devices) {
                     scale: 0.3,
                 }
                 .record(r),
-                "rope" => RopeCache {
-                    span,
-                    qkv: work,
-                    trig,
-                    q: y,
-                    k: cache,
-                    v: also_cache,
-                    plane,
-                    capacity,
-                    n_slots,
-                    n_embd: N,
-                    kv_dim: N,
-                    head_dim: N,
-                    rotary: true,
+                "inject" => {
+                    let (x, z, other, input, next) = (y, cache, work, kept, Next::LAfterL);
+                    Inject { span, w, norm, x, z, other, input, n: N, capacity, next }.record(r);
                 }
-                .record(r),
-                "inject" => Inject { span, from_other: work, x: None, z: y, n: N, capacity }.record(r),
                 "movement" => {
                     let (moved, path) = (cache, also_cache);
                     Movement { span, z: work, before: y, moved, path, n: N, moved_at: 0, path_at: None }
@@ -128,8 +120,10 @@ pub async fn a_call_writes_its_live_rows_and_nothing_else(on: &Devices) {
             }
         };
         let outputs: Outputs = match name {
-            "rope" if plane == OUTPUT => &[(6, 8, None), (7, 8, Some(OUTPUT)), (8, 8, Some(OUTPUT))],
-            "rope" => &[(6, 8, None), (7, 8, Some(1)), (8, 8, Some(1))],
+            "norm" => &[(6, 8, None), (10, 1, None)],
+            "qkv" if plane == OUTPUT => &[(6, 8, None), (7, 16, Some(OUTPUT))],
+            "qkv" => &[(6, 8, None), (7, 16, Some(1))],
+            "inject" => &[(6, 8, None), (7, 8, None)],
             "movement" => &[(6, 8, None), (7, 1, None)],
             "store" => &[(7, 8, Some(1))],
             "sum" => &[(7, 8, Some(1)), (8, 8, Some(0))],
@@ -233,10 +227,11 @@ pub async fn activations_are_those_of_f64(on: &Devices) {
         // One output: the first input; its gate: twice that.
         words.push(bits([1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]));
         words.push(bits(values.iter().flat_map(|&v| [v, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0])));
-        words.push(poison(values.len()));
+        words.extend([values.len(), values.len(), 4].map(poison));
         for device in [&on.gpu, &on.cpu] {
             let record = |r: &mut Recording, b: &[Buffer]| {
-                linear(scene.span(b, 1), [&b[2], &b[3], &b[4]], [8, 1], epilogue).record(r);
+                let buffers = [&b[2], &b[3], &b[4], &b[5], &b[6]];
+                linear(scene.span(b, 1), buffers, [8, 1], epilogue).record(r);
             };
             let found = numbers(&run(device, &words, &record).await[4]);
             for (&v, found) in values.iter().zip(found) {
@@ -252,15 +247,16 @@ pub async fn activations_are_those_of_f64(on: &Devices) {
     }
 }
 
-/// Softmax against f64, at the edges of the tiles of 64 keys; scores that are near each other and far apart. What
+/// Softmax against f64, at the edges of the tiles of 128 keys; scores that are near each other and far apart. What
 /// lies beyond the row's position, and in other slabs and sequences, is a NaN: it must not be read.
 pub async fn attention_is_that_of_f64_and_looks_at_nothing_else(on: &Devices) {
     const HD: usize = 12;
     const KV: usize = 2 * HD;
     let mut random = Random(31);
-    for (position, scale) in [0, 1, 62, 63, 64, 127, 128, 130].into_iter().flat_map(|p| [(p, 0.5), (p, 1e4)])
+    for (position, scale) in
+        [0, 1, 7, 8, 126, 127, 128, 255, 256, 258].into_iter().flat_map(|p| [(p, 0.5), (p, 1e4)])
     {
-        let scene = Scene { capacity: 140, places: vec![(1, position)] };
+        let scene = Scene { capacity: 270, places: vec![(1, position)] };
         let is_far = scale > 1.0;
         // Far apart: one query number and whole keys, so that every score is exact.
         let numbers_of = |random: &mut Random, n: usize| -> Vec<f32> {
@@ -278,24 +274,24 @@ pub async fn attention_is_that_of_f64_and_looks_at_nothing_else(on: &Devices) {
             numbers_of(&mut random, 4 * HD)
         };
         let (k, v) = (numbers_of(&mut random, n_keys * KV), floats(&mut random, n_keys * KV, 100.0));
-        let at = (scene.n_slots() + scene.capacity) * KV;
-        let cached = |part: &[u32]| {
-            let mut all = poison(3 * scene.n_slots() * KV);
-            all[at..][..part.len()].copy_from_slice(part);
-            all
-        };
+        let mut kv = poison(3 * scene.n_slots() * 2 * KV);
+        let slots = kv[(scene.n_slots() + scene.capacity) * 2 * KV..].chunks_exact_mut(2 * KV);
+        for (slot, (k, v)) in slots.zip(bits(k.clone()).chunks_exact(KV).zip(v.chunks_exact(KV))) {
+            slot[..KV].copy_from_slice(k);
+            slot[KV..].copy_from_slice(v);
+        }
         let mut words = scene.tables();
-        words.extend([bits(q.clone()), cached(&bits(k.clone())), cached(&v), poison(4 * HD)]);
+        words.extend([bits(q.clone()), kv, poison(4 * HD)]);
         let v = numbers(&v);
         for device in [&on.gpu, &on.cpu] {
             let record = |r: &mut Recording, b: &[Buffer]| {
                 let (capacity, n_slots) = (scene.capacity as u32, scene.n_slots() as u32);
-                let (span, q, k, v, y, plane) = (scene.span(b, 1), &b[2], &b[3], &b[4], &b[5], 1);
+                let (span, q, kv, y, plane) = (scene.span(b, 1), &b[2], &b[3], &b[4], 1);
                 let (n_head, n_kv_head, head_dim) = (4, 2, HD as u32);
-                Attention { span, q, k, v, y, plane, capacity, n_slots, n_head, n_kv_head, head_dim, scale }
+                Attention { span, q, kv, y, plane, capacity, n_slots, n_head, n_kv_head, head_dim, scale }
                     .record(r);
             };
-            let found = numbers(&run(device, &words, &record).await[5]);
+            let found = numbers(&run(device, &words, &record).await[4]);
             for head in 0..4 {
                 let key = |j: usize, e: usize| j * KV + head / 2 * HD + e;
                 let score = |j: usize| -> f64 {
@@ -333,17 +329,17 @@ pub async fn a_row_is_the_same_in_every_window(on: &Devices) {
     let y = floats(&mut random, n_rows * N, 1.0);
     let w: Vec<Vec<u32>> =
         WEIGHT_TYPES.iter().map(|&stored| weights(&mut random, 2 * N * N, 1.0, stored)).collect();
-    let kv = [(); 2].map(|()| floats(&mut random, scene.n_slots() * 36, 1.0));
+    let kv = floats(&mut random, scene.n_slots() * 80, 1.0);
     let kinds = EPILOGUES.into_iter().flat_map(|e| (0..3).map(move |stored| Some((e, stored)))).chain([None]);
     for kind in kinds {
         for device in [&on.gpu, &on.cpu] {
             let rows_of = async |(first, n): (usize, usize)| -> Vec<u32> {
                 let mut words = scene.tables();
-                words.extend([x[first * N..].to_vec(), y[first * N..].to_vec()]);
-                match kind {
-                    Some((_, stored)) => words.push(w[stored].clone()),
-                    None => words.extend(kv.clone()),
-                }
+                // A linear layer finds its rows by their sources.
+                words.push(if kind.is_some() { x.clone() } else { x[first * N..].to_vec() });
+                words.push(y[first * N..].to_vec());
+                words.push(kind.map_or(&kv, |(_, stored)| &w[stored]).clone());
+                words.extend([poison(n_rows), poison(4)]);
                 let record = |r: &mut Recording, b: &[Buffer]| {
                     let (first, n) = ((ROWS_BEFORE + first) as u32, n as u32);
                     let span = Span { first, n, ..scene.span(b, 1) };
@@ -351,14 +347,13 @@ pub async fn a_row_is_the_same_in_every_window(on: &Devices) {
                     match kind {
                         Some((epilogue, stored)) => Linear {
                             weight_type: WEIGHT_TYPES[stored],
-                            ..linear(span, [&b[4], &b[2], &b[3]], [n, n], epilogue)
+                            ..linear(span, [&b[4], &b[2], &b[3], &b[5], &b[6]], [n, n], epilogue)
                         }
                         .record(r),
                         None => Attention {
                             span,
                             q: &b[2],
-                            k: &b[4],
-                            v: &b[5],
+                            kv: &b[4],
                             y: &b[3],
                             plane: 0,
                             capacity: scene.capacity as u32,

@@ -26,11 +26,11 @@ use random::Random;
 macro_rules! for_each_test {
     ($of:ident) => {
         $of! {
-            cases::rms_norm,
             cases::linear,
+            cases::q_k_and_v,
             cases::a_row_does_not_depend_on_its_company,
             cases::attention,
-            cases::rope_cache,
+            cases::inject,
             cases::embed,
             cases::rows_to_and_from_the_cache,
             cases::sums_and_halting_values,

@@ -33,20 +33,18 @@ const EXACT: [&str; 4] = ["halt", "load_rows", "sample", "store_rows"];
 const WHOLE: [&str; 2] = ["halt", "sample"];
 
 /// What [`Sums::of`] made of the answers on x86-64 with AVX2.
-const SUMS: [(&str, Sums); 13] = [
-    ("attention", Sums { weighted: 34.91251521159061, magnitudes: 62560.22103493366 }),
-    ("embed", Sums { weighted: -106.28600251405436, magnitudes: 7846.615444617928 }),
-    ("halt", Sums { weighted: -0.9268666878342628, magnitudes: 212.0 }),
-    ("inject", Sums { weighted: 92.83330542476432, magnitudes: 36885.04950242326 }),
-    ("linear", Sums { weighted: -394.89678765545193, magnitudes: 347338.5851091145 }),
-    ("load_rows", Sums { weighted: 206.5814812538283, magnitudes: 41330.53196179404 }),
-    ("movement", Sums { weighted: 2.0832523567224235, magnitudes: 1916.577608835767 }),
-    ("prefix_sum", Sums { weighted: -37.44273581606507, magnitudes: 99672.07665308473 }),
-    ("q_head", Sums { weighted: -10.595721447735036, magnitudes: 842.7014543116093 }),
-    ("rms_norm", Sums { weighted: -39.09922925540634, magnitudes: 117200.56951024951 }),
-    ("rope_cache", Sums { weighted: -90.40905532478223, magnitudes: 143925.8186995803 }),
-    ("sample", Sums { weighted: 290.5753987347707, magnitudes: 3642.0 }),
-    ("store_rows", Sums { weighted: 19.291976229121907, magnitudes: 23557.043890581102 }),
+const SUMS: [(&str, Sums); 11] = [
+    ("attention", Sums { weighted: 291.9641877476415, magnitudes: 170009.1703418623 }),
+    ("embed", Sums { weighted: -87.07582416876807, magnitudes: 7933.323853837908 }),
+    ("halt", Sums { weighted: -5.701794712804258, magnitudes: 203.0 }),
+    ("inject", Sums { weighted: 0.25623740210567825, magnitudes: 246825.38276778784 }),
+    ("linear", Sums { weighted: -165.91209501525805, magnitudes: 1195972.5712246632 }),
+    ("load_rows", Sums { weighted: 144.90931683349, magnitudes: 37671.58850104236 }),
+    ("movement", Sums { weighted: -16.239577372011567, magnitudes: 5731.690545415782 }),
+    ("prefix_sum", Sums { weighted: -294.5352487391102, magnitudes: 94080.55958321127 }),
+    ("q_head", Sums { weighted: -9.183655868185465, magnitudes: 509.24177150428295 }),
+    ("sample", Sums { weighted: 252.09966706112027, magnitudes: 2826.0 }),
+    ("store_rows", Sums { weighted: -23.23793667235119, magnitudes: 22783.915283058974 }),
 ];
 
 /// How a kernel did.

@@ -5,13 +5,15 @@
 //! y[i, h] = sum over j of softmax(s)_j * v[slab, slot j, the same head]      i < n_rows, h < n_head
 //! ```
 //!
-//! The softmax is kept up to date over tiles of 64 keys from the left, so scores are stored nowhere and the
-//! result depends on nothing but the row's own position.
+//! Key j belongs to part j mod 8; each part has a softmax of its own, kept up to date over tiles of 128 keys from the
+//! left, and the parts are put together at the end. So scores are stored nowhere and the result depends on nothing
+//! but the row's own position.
 //! Source: CosmicFish-HRM `model.py`, GroupedQueryAttention; Milakov and Gimelshein, arXiv 1805.02867.
 
 use multiversion::multiversion;
 use rayon::prelude::*;
 
+use super::linear::kv_stride;
 use super::{Bindings, Kernel, Row, Span, live, n_slabs, params, shader, slab_of};
 use crate::device::Buffer;
 use crate::recording::{Call, Recording};
@@ -28,16 +30,19 @@ params! {
     n_slots: u32,
     n_head: u32,
     n_kv_head: u32,
-    head_dim: u32,
     scale: f32,
 }
 
 /// Keys of a tile.
-const TILE: usize = 64;
+const TILE: usize = 128;
+/// Softmaxes that a row's keys are dealt out to.
+const PARTS: usize = 8;
 /// In place of minus infinity, which WGSL does not know.
 const LOWEST: f32 = -3.4e38;
 /// exp of less is not a normal number.
 const LEAST_EXPONENT: f32 = -87.0;
+/// Blocks of 64 numbers of all heads of a workgroup, at the most: what fits its memory.
+const MOST_BLOCKS: u32 = 4;
 
 /// The arguments.
 #[derive(Debug)]
@@ -46,13 +51,11 @@ pub struct Attention<'a> {
     pub span: Span<'a>,
     /// `[n_rows, n_head, hd]`, f32.
     pub q: &'a Buffer,
-    /// `[slab, slot, n_kv_head, hd]`, f32.
-    pub k: &'a Buffer,
-    /// `[slab, slot, n_kv_head, hd]`, f32.
-    pub v: &'a Buffer,
+    /// `[slab, slot, k then v, n_kv_head, hd up to whole vec4]`, f32.
+    pub kv: &'a Buffer,
     /// `[n_rows, n_head, hd]`, f32; not q.
     pub y: &'a Buffer,
-    /// The slab of k and v, or [`OUTPUT`](super::OUTPUT).
+    /// The slab of kv, or [`OUTPUT`](super::OUTPUT).
     pub plane: u32,
     /// Positions that a sequence may have.
     pub capacity: u32,
@@ -69,28 +72,33 @@ pub struct Attention<'a> {
 }
 
 impl Attention<'_> {
-    /// One workgroup a head and row.
+    /// One workgroup a row and group of heads that share a key head.
     pub fn record(&self, recording: &mut Recording) {
-        let Attention { span, q, k, v, y, plane, capacity, n_slots, n_head, n_kv_head, head_dim, scale } =
+        let Attention { span, q, kv, y, plane, capacity, n_slots, n_head, n_kv_head, head_dim, scale } =
             *self;
         let n_heads = span.n as usize * n_head as usize;
-        let n_cached = n_slabs(plane) * n_slots as usize * (n_kv_head * head_dim) as usize;
+        let n_cached = n_slabs(plane) * n_slots as usize * 2 * n_kv_head as usize * kv_stride(head_dim);
         recording.expect_span(&KERNEL, &span);
         recording.expect(&KERNEL, "q", q, n_heads * head_dim as usize);
-        recording.expect(&KERNEL, "k", k, n_cached);
-        recording.expect(&KERNEL, "v", v, n_cached);
+        recording.expect(&KERNEL, "kv", kv, n_cached);
         recording.expect(&KERNEL, "y", y, n_heads * head_dim as usize);
+        let group = heads_of_a_group(n_head / n_kv_head, head_dim);
         let (first_row, n_rows, step) = (span.first, span.n, span.step);
-        let params =
-            Params { first_row, n_rows, step, plane, capacity, n_slots, n_head, n_kv_head, head_dim, scale };
+        let params = Params { first_row, n_rows, step, plane, capacity, n_slots, n_head, n_kv_head, scale };
         recording.call(Call {
             kernel: &KERNEL,
-            constants: vec![],
-            buffers: vec![span.rows.clone(), span.mask.clone(), q.clone(), k.clone(), v.clone(), y.clone()],
+            constants: vec![("GROUP", group), ("HEAD_DIM", head_dim)],
+            buffers: vec![span.rows.clone(), span.mask.clone(), q.clone(), kv.clone(), y.clone()],
             params: bytemuck::bytes_of(&params).to_vec(),
-            grid: [n_head, span.n, 1],
+            grid: [n_head / group, span.n, 1],
         });
     }
+}
+
+/// Query heads that a workgroup serves, of those that share a key head: each key is read once for all of them.
+pub(crate) fn heads_of_a_group(n_sharing: u32, head_dim: u32) -> u32 {
+    let fits = |n: &u32| n_sharing.is_multiple_of(*n) && n * head_dim.div_ceil(64) <= MOST_BLOCKS;
+    [4, 2].into_iter().find(fits).unwrap_or(1)
 }
 
 /// Products that a thread should have to do before another one is woken.
@@ -99,59 +107,84 @@ const TWIN_PRODUCTS: usize = 1 << 16;
 fn twin(call: &Call, mut bindings: Bindings<'_>) {
     let p: Params = call.params();
     let (rows, mask) = (bindings.read::<Row>(0), bindings.read::<[u32; 2]>(1));
-    let (q, k, v) = (bindings.read::<f32>(2), bindings.read::<f32>(3), bindings.read::<f32>(4));
-    let y = bindings.write::<f32>(5);
-    let (n_rows, n_head, head_dim) = (p.n_rows as usize, p.n_head as usize, p.head_dim as usize);
-    let kv_dim = p.n_kv_head as usize * head_dim;
-    let rows = &rows[p.first_row as usize..][..n_rows];
+    let (q, kv, y) = (bindings.read::<f32>(2), bindings.read::<f32>(3), bindings.write::<f32>(4));
+    let (group, head_dim) = (call.constant("GROUP", 1), call.constant("HEAD_DIM", 8));
+    let n_groups = (p.n_head / group) as usize;
+    let width = (group * head_dim) as usize;
+    let head_stride = kv_stride(head_dim);
+    let slot_stride = 2 * p.n_kv_head as usize * head_stride;
+    let rows = &rows[p.first_row as usize..][..p.n_rows as usize];
     let most_keys = rows.iter().map(|row| row[1] as usize + 1).max().unwrap_or(1);
-    let min_len = TWIN_PRODUCTS.div_ceil(2 * most_keys * head_dim);
+    let min_len = TWIN_PRODUCTS.div_ceil(2 * most_keys * width);
 
-    let heads = y.par_chunks_exact_mut(head_dim).take(n_rows * n_head).enumerate();
-    heads.with_min_len(min_len).for_each(|(own, y)| {
-        let (row, head) = (rows[own / n_head], own % n_head);
+    let groups = y.par_chunks_exact_mut(width).take(rows.len() * n_groups).enumerate();
+    groups.with_min_len(min_len).for_each(|(own, y)| {
+        let (row, first_head) = (rows[own / n_groups], (own % n_groups) as u32 * group);
         if !live(row, mask, p.step) {
             return;
         }
         let slot = slab_of(p.plane, row, mask) * p.n_slots as usize + (row[0] * p.capacity) as usize;
-        let kv = slot * kv_dim + head / (n_head / p.n_kv_head as usize) * head_dim;
-        let n_keys = row[1] as usize + 1;
-        attend(&q[own * head_dim..][..head_dim], &k[kv..], &v[kv..], kv_dim, n_keys, p.scale, y);
+        let kv_head = (first_head / (p.n_head / p.n_kv_head)) as usize;
+        let k = &kv[slot * slot_stride + kv_head * head_stride..];
+        let v = &k[p.n_kv_head as usize * head_stride..];
+        let heads = Heads { k, v, slot_stride, n_keys: row[1] as usize + 1, scale: p.scale };
+        attend(&q[own * width..][..width], head_dim as usize, &heads, y);
     });
 }
 
-/// One row and head. Key and value j begin at `j * kv_dim`.
+/// A key head of the cache. Key and value j begin at `j * slot_stride`.
+struct Heads<'a> {
+    k: &'a [f32],
+    v: &'a [f32],
+    slot_stride: usize,
+    n_keys: usize,
+    scale: f32,
+}
+
+/// One row and the query heads of a group, `[head, hd]`.
 #[multiversion(targets("x86_64+avx2", "aarch64+neon"))]
-fn attend(q: &[f32], k: &[f32], v: &[f32], kv_dim: usize, n_keys: usize, scale: f32, y: &mut [f32]) {
-    let head_dim = q.len();
-    let mut largest = LOWEST;
-    let mut sum = 0.0;
-    y.fill(0.0);
-    for first in (0..n_keys).step_by(TILE) {
-        let mut tile = [0.0f32; TILE];
-        let tile = &mut tile[..TILE.min(n_keys - first)];
-        for (j, score) in (first..).zip(tile.iter_mut()) {
-            *score = dot8(q, &k[j * kv_dim..][..head_dim]) * scale;
-        }
-        let next = tile.iter().fold(largest, |next, &score| next.max(score));
-        let shrink = (largest - next).max(LEAST_EXPONENT).exp();
-        largest = next;
-        sum *= shrink;
-        for score in tile.iter_mut() {
-            *score = (*score - next).max(LEAST_EXPONENT).exp();
-            sum += *score;
-        }
-        for y in y.iter_mut() {
-            *y *= shrink;
-        }
-        for (j, weight) in (first..).zip(tile.iter()) {
-            for (y, v) in y.iter_mut().zip(&v[j * kv_dim..][..head_dim]) {
-                *y += weight * v;
+fn attend(q: &[f32], head_dim: usize, heads: &Heads<'_>, y: &mut [f32]) {
+    let Heads { k, v, slot_stride, n_keys, scale } = *heads;
+    let n_parts = PARTS.min(n_keys);
+    let mut values = vec![0.0f32; n_parts * head_dim];
+    for (q, y) in q.chunks_exact(head_dim).zip(y.chunks_exact_mut(head_dim)) {
+        let (mut largest, mut sums) = ([LOWEST; PARTS], [0.0f32; PARTS]);
+        values.fill(0.0);
+        for first in (0..n_keys).step_by(TILE) {
+            let mut tile = [LOWEST; TILE];
+            let n_tile = TILE.min(n_keys - first);
+            for (j, score) in (first..).zip(&mut tile[..n_tile]) {
+                *score = dot8(q, &k[j * slot_stride..][..head_dim]) * scale;
+            }
+            let mut next = largest;
+            for scores in tile.as_chunks::<PARTS>().0 {
+                for (next, &score) in next.iter_mut().zip(scores) {
+                    *next = next.max(score);
+                }
+            }
+            for (part, values) in values.chunks_exact_mut(head_dim).enumerate() {
+                let shrink = (largest[part] - next[part]).max(LEAST_EXPONENT).exp();
+                sums[part] *= shrink;
+                values.iter_mut().for_each(|value| *value *= shrink);
+            }
+            largest = next;
+            for (j, &score) in tile[..n_tile].iter().enumerate() {
+                let part = j % PARTS;
+                let weight = (score - largest[part]).max(LEAST_EXPONENT).exp();
+                sums[part] += weight;
+                let v = &v[(first + j) * slot_stride..][..head_dim];
+                for (value, v) in values[part * head_dim..][..head_dim].iter_mut().zip(v) {
+                    *value += weight * v;
+                }
             }
         }
-    }
-    for y in y.iter_mut() {
-        *y /= sum;
+        let highest = largest.iter().fold(LOWEST, |highest, &part| highest.max(part));
+        let shares = largest.map(|part| (part - highest).max(LEAST_EXPONENT).exp());
+        let sum = sums.iter().zip(&shares).fold(0.0, |sum, (part, share)| sum + part * share);
+        for (e, y) in y.iter_mut().enumerate() {
+            let parts = values.iter().skip(e).step_by(head_dim).zip(&shares);
+            *y = parts.fold(0.0, |total, (value, share)| total + value * share) / sum;
+        }
     }
 }
 

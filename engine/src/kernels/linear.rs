@@ -1,21 +1,21 @@
-//! A linear layer, with what follows it.
+//! A linear layer, with the norm before it and what follows it.
 //!
 //! ```text
-//! v[i, o] = sum over k of W[o, k] * x[i, k] (+ b[o])             i < n_rows, o < n_out, k < n_in
-//! y[i, o] = v | y[i, o] + v | gelu(v) | silu(v) * (W[n_out + o] x + b[n_out + o])
+//! h[i, k] = x[i, k], or ln[k] * x[i, k] * s[i] with s[i] = 1 / sqrt(mean over k of x[i, k]^2 + eps)
+//! v[i, o] = sum over k of W[o, k] * h[i, k] (+ b[o])             i < n_rows, o < n_out, k < n_in
+//! y[i, o] = v | y[i, o] + v | ln'[o] * (y[i, o] * s[i]) + v | gelu(v) | silu(v) * (W[n_out + o] h + b[n_out + o])
+//! q, k, v = v[i, ..], where the pairs (2j, 2j+1) of a head of q and k turn by position * 10000^(-2j/hd)
 //! ```
 //!
-//! Every dot product keeps to the one summation order, whatever the number of rows. Weights are f32, f16 or
-//! bf16; sums are f32.
-//! Source: CosmicFish-HRM `model.py`, the projections of attention and MLP, and lm_head.
+//! x is that of the row's source. Every dot product keeps to the one summation order, whatever the number of rows;
+//! s is a factor of the whole sum. Weights are f32, f16 or bf16; sums are f32. The table of (cos, sin) comes from the
+//! host, because sin and cos of WGSL are good to 2^-11 only.
+//! Source: CosmicFish-HRM `model.py`, RMSNorm, apply_rotary_emb, the projections of attention and MLP, and lm_head.
 
-use std::borrow::Cow;
-
-use half::bf16;
-use multiversion::multiversion;
 use rayon::prelude::*;
 
-use super::{Bindings, Kernel, Row, Span, live, params, shader, weights_constant};
+use super::dot::{Matrix, dot, dots};
+use super::{Bindings, Kernel, Row, Span, live, n_slabs, params, shader, slab_of, weights_constant};
 use crate::device::Buffer;
 use crate::recording::{Call, Recording};
 use crate::weights::WeightType;
@@ -32,26 +32,65 @@ params! {
     weight: u32,
     bias: u32,
     out_row: u32,
+    norm: u32,
+    eps: f32,
+    residual: u32,
+    plane: u32,
+    capacity: u32,
+    n_slots: u32,
+    head_dim: u32,
+    rotary: u32,
 }
 
-/// Outputs of a workgroup.
-const OUTPUTS: u32 = 8;
+/// Lanes groups of a workgroup; each makes as many outputs as a lane does.
+const GROUPS: u32 = 8;
 /// The most rows of a workgroup.
 const ROWS: u32 = 4;
-/// In place of the bias's offset: there is none.
+/// In place of an offset: there is none.
 pub const NONE: u32 = u32::MAX;
 
+/// A norm: `ln * x * s`.
+#[derive(Debug, Clone, Copy)]
+pub struct Norm {
+    /// Where ln begins, f32, in units of 16 bytes.
+    pub weight: u32,
+    /// Keeps the root away from zero.
+    pub eps: f32,
+}
+
 /// What is done with v.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Epilogue {
+#[derive(Debug, Clone, Copy)]
+pub enum Epilogue<'a> {
     /// `y = v`.
-    Store = 0,
+    Store,
     /// `y = y + v`: the residual.
-    Add = 1,
+    Add,
+    /// `y = ln' * (y * s) + v`: the residual of a stream that is normed behind the block; ln' begins there, `[n_out]`
+    /// f32, in units of 16 bytes.
+    AddNormed(u32),
     /// `y = gelu(v)`, the exact (erf) form.
-    Gelu = 2,
+    Gelu,
     /// `y = silu(v) * gate`; the gate's n_out rows of W and b follow those of v.
-    SwiGlu = 3,
+    SwiGlu,
+    /// q goes to y, k and v to the cache.
+    Qkv(Qkv<'a>),
+}
+
+/// Where q, k and v go.
+#[derive(Debug, Clone, Copy)]
+pub struct Qkv<'a> {
+    /// `[position, hd / 2]` of (cos, sin), f32; None: q and k are not turned.
+    pub trig: Option<&'a Buffer>,
+    /// `[slab, slot, k then v, head, hd up to whole vec4]`, f32. What lies behind a head's end is not written.
+    pub kv: &'a Buffer,
+    /// The slab of kv, or [`OUTPUT`](super::OUTPUT).
+    pub plane: u32,
+    /// Positions that a sequence may have.
+    pub capacity: u32,
+    /// Slots of a slab.
+    pub n_slots: u32,
+    /// hd, even where q and k turn; n_out is n_in and twice the heads of k of that size.
+    pub head_dim: u32,
 }
 
 /// The arguments.
@@ -59,18 +98,24 @@ pub enum Epilogue {
 pub struct Linear<'a> {
     /// The rows.
     pub span: Span<'a>,
-    /// Holds W `[n_out, n_in]` (twice as many rows for SwiGLU) and b `[n_out]`, f32.
+    /// Holds W `[n_out, n_in]` (twice as many rows for SwiGLU), b, ln and ln'.
     pub w: &'a Buffer,
     /// How W is stored.
     pub weight_type: WeightType,
     /// Where W begins, in units of 16 bytes.
     pub weight: u32,
-    /// Where b begins, in units of 16 bytes, or [`NONE`].
+    /// Where b begins, `[n_out]` f32, in units of 16 bytes, or [`NONE`].
     pub bias: u32,
-    /// `[n_rows, n_in]`, f32.
+    /// What x passes first; its ln is `[n_in]`.
+    pub norm: Option<Norm>,
+    /// `[source row, n_in]`, f32.
     pub x: &'a Buffer,
-    /// `[out_row + n_rows, n_out]`, f32; not x.
+    /// `[out_row + n_rows, n_out]`, f32, for q `[n_rows, n_in]`; not x.
     pub y: &'a Buffer,
+    /// `[n_rows]`, f32: the norm's factors, kept for the residual.
+    pub s: &'a Buffer,
+    /// What is bound where nothing is written: any buffer that is none of the others.
+    pub unused: &'a Buffer,
     /// The row of y that row 0 goes to.
     pub out_row: u32,
     /// A multiple of 8.
@@ -78,38 +123,135 @@ pub struct Linear<'a> {
     /// Any number.
     pub n_out: u32,
     /// What is done with v.
-    pub epilogue: Epilogue,
+    pub epilogue: Epilogue<'a>,
 }
 
 impl Linear<'_> {
-    /// A workgroup makes 8 outputs of up to 4 rows.
+    /// A workgroup makes 8 to 32 outputs of up to 4 rows.
     pub fn record(&self, recording: &mut Recording) {
-        let Linear { span, w, weight_type, weight, bias, x, y, out_row, n_in, n_out, epilogue } = *self;
-        let rows_of_w = if epilogue == Epilogue::SwiGlu { 2 * n_out } else { n_out } as usize;
+        let Linear {
+            span,
+            w,
+            weight_type,
+            weight,
+            bias,
+            norm,
+            x,
+            y,
+            s,
+            unused,
+            out_row,
+            n_in,
+            n_out,
+            epilogue,
+        } = *self;
+        let rows_of_w = if epilogue.is_swiglu() { 2 * n_out } else { n_out } as usize;
         let words_of_w = rows_of_w * n_in as usize * weight_type.size_bytes() / 4;
+        let vector = |recording: &mut Recording, name: &str, at: u32, n: usize| {
+            if at != NONE {
+                recording.expect(&KERNEL, name, w, 4 * at as usize + n);
+            }
+        };
+        let Norm { weight: ln, eps } = norm.unwrap_or(Norm { weight: NONE, eps: 0.0 });
+        let residual = if let Epilogue::AddNormed(ln) = epilogue { ln } else { NONE };
         recording.expect_span(&KERNEL, &span);
         recording.expect(&KERNEL, "w", w, 4 * weight as usize + words_of_w);
-        if bias != NONE {
-            recording.expect(&KERNEL, "w (bias)", w, 4 * bias as usize + rows_of_w);
+        vector(recording, "w (bias)", bias, rows_of_w);
+        vector(recording, "w (norm)", ln, n_in as usize);
+        vector(recording, "w (residual)", residual, n_out as usize);
+        recording.expect(&KERNEL, "s", s, span.n as usize);
+        let mut params = Params {
+            first_row: span.first,
+            n_rows: span.n,
+            step: span.step,
+            n_in,
+            n_out,
+            weight,
+            bias,
+            out_row,
+            norm: ln,
+            eps,
+            residual,
+            plane: 0,
+            capacity: 0,
+            n_slots: 0,
+            head_dim: 0,
+            rotary: 0,
+        };
+        let (mut trig, mut kv) = (span.rows, unused);
+        if let Epilogue::Qkv(qkv) = epilogue {
+            let Qkv { plane, capacity, n_slots, head_dim, .. } = qkv;
+            params = Params { plane, capacity, n_slots, head_dim, ..params };
+            let of_slot = n_kv_heads(n_in, n_out, head_dim) as usize * kv_stride(head_dim);
+            recording.expect(&KERNEL, "kv", qkv.kv, n_slabs(plane) * n_slots as usize * of_slot);
+            recording.expect(&KERNEL, "y", y, span.n as usize * n_in as usize);
+            if let Some(table) = qkv.trig {
+                recording.expect(&KERNEL, "trig", table, capacity as usize * head_dim as usize);
+                (trig, params.rotary) = (table, 1);
+            }
+            kv = qkv.kv;
+        } else {
+            recording.expect(&KERNEL, "y", y, (out_row + span.n) as usize * n_out as usize);
         }
-        recording.expect(&KERNEL, "x", x, (span.n * n_in) as usize);
-        recording.expect(&KERNEL, "y", y, (out_row + span.n) as usize * n_out as usize);
         // Two variants, not one for each number: every further one is compiled before the first answer.
         let rows = if span.n == 1 { 1 } else { ROWS };
-        let (first_row, n_rows, step) = (span.first, span.n, span.step);
-        let params = Params { first_row, n_rows, step, n_in, n_out, weight, bias, out_row };
+        let outs = epilogue.outs(rows);
+        let (rows_table, mask) = (span.rows.clone(), span.mask.clone());
         recording.call(Call {
             kernel: &KERNEL,
             constants: vec![
                 ("WEIGHTS", weights_constant(weight_type)),
-                ("EPILOGUE", epilogue as u32),
+                ("EPILOGUE", epilogue.constant()),
+                ("NORM", norm.is_some().into()),
                 ("ROWS", rows),
+                ("OUTS", outs),
             ],
-            buffers: vec![span.rows.clone(), span.mask.clone(), w.clone(), x.clone(), y.clone()],
+            buffers: vec![
+                rows_table,
+                mask,
+                w.clone(),
+                x.clone(),
+                y.clone(),
+                s.clone(),
+                trig.clone(),
+                kv.clone(),
+            ],
             params: bytemuck::bytes_of(&params).to_vec(),
-            grid: [n_out.div_ceil(OUTPUTS), span.n.div_ceil(rows), 1],
+            grid: [n_out.div_ceil(GROUPS * outs), span.n.div_ceil(rows), 1],
         });
     }
+}
+
+impl Epilogue<'_> {
+    fn is_swiglu(&self) -> bool {
+        matches!(self, Epilogue::SwiGlu)
+    }
+
+    /// The shader's `EPILOGUE`.
+    fn constant(&self) -> u32 {
+        match self {
+            Epilogue::Store => 0,
+            Epilogue::Add | Epilogue::AddNormed(_) => 1,
+            Epilogue::Gelu => 2,
+            Epilogue::SwiGlu => 3,
+            Epilogue::Qkv(_) => 4,
+        }
+    }
+
+    /// Outputs of a lane: the more, the rarer x is read, until its accumulators no longer fit a GPU's registers.
+    fn outs(&self, rows: u32) -> u32 {
+        if self.is_swiglu() && rows > 1 { 2 } else { 4 }
+    }
+}
+
+/// Heads of k and v together.
+fn n_kv_heads(n_in: u32, n_out: u32, head_dim: u32) -> u32 {
+    n_out.saturating_sub(n_in) / head_dim.max(1)
+}
+
+/// Numbers from one head of the cache to the next.
+pub(crate) fn kv_stride(head_dim: u32) -> usize {
+    head_dim.next_multiple_of(4) as usize
 }
 
 /// Rows that share one pass over the weights.
@@ -120,113 +262,105 @@ const TWIN_OUTPUTS: usize = 16;
 fn twin(call: &Call, mut bindings: Bindings<'_>) {
     let p: Params = call.params();
     let (rows, mask) = (bindings.read::<Row>(0), bindings.read::<[u32; 2]>(1));
-    let (w, x, y) = (bindings.read::<u32>(2), bindings.read::<f32>(3), bindings.write::<f32>(4));
+    let (w, x, trig) = (bindings.read::<u32>(2), bindings.read::<f32>(3), bindings.read::<[f32; 2]>(6));
+    let (y, s, kv) = (bindings.write::<f32>(4), bindings.write::<f32>(5), bindings.write::<f32>(7));
     let (n_in, n_out) = (p.n_in as usize, p.n_out as usize);
     let matrix = Matrix { w, stored: call.constant("WEIGHTS", 0), first: 4 * p.weight as usize, n_in };
-    let bias = (p.bias != NONE).then(|| bytemuck::cast_slice::<u32, f32>(&w[4 * p.bias as usize..]));
-    let bias = |o: usize| bias.map_or(0.0, |b| b[o]);
+    let vector = |at: u32, n: usize| -> Option<&[f32]> {
+        (at != NONE).then(|| bytemuck::cast_slice(&w[4 * at as usize..][..n]))
+    };
     let epilogue = call.constant("EPILOGUE", 0);
+    let is_swiglu = epilogue == Epilogue::SwiGlu.constant();
+    let bias = vector(p.bias, if is_swiglu { 2 * n_out } else { n_out });
+    let (ln, residual) = (vector(p.norm, n_in), vector(p.residual, n_out));
+    let affine = |dot: f32, factor: f32, o: usize| dot * factor + bias.map_or(0.0, |b| b[o]);
 
-    let live: Vec<usize> =
-        (0..p.n_rows as usize).filter(|&i| live(rows[p.first_row as usize + i], mask, p.step)).collect();
+    let rows = &rows[p.first_row as usize..][..p.n_rows as usize];
+    let live: Vec<usize> = (0..rows.len()).filter(|&i| live(rows[i], mask, p.step)).collect();
     // One line an output, so that threads share no line; put in place afterwards.
     let mut made = vec![0.0; n_out * live.len().min(TWIN_ROWS)];
     for live in live.chunks(TWIN_ROWS) {
-        let xs: Vec<&[f32]> = live.iter().map(|i| &x[i * n_in..][..n_in]).collect();
+        let xs: Vec<&[f32]> = live.iter().map(|&i| &x[rows[i][2] as usize * n_in..][..n_in]).collect();
+        let normed: Vec<Vec<f32>> = match ln {
+            Some(ln) => xs.iter().map(|x| ln.iter().zip(*x).map(|(ln, x)| ln * x).collect()).collect(),
+            None => vec![],
+        };
+        let factors: Vec<f32> = match ln {
+            Some(_) => xs.iter().map(|x| 1.0 / (dot(x, x) / p.n_in as f32 + p.eps).sqrt()).collect(),
+            None => vec![1.0; live.len()],
+        };
+        if ln.is_some() {
+            live.iter().zip(&factors).for_each(|(&i, &factor)| s[i] = factor);
+        }
+        let hs: Vec<&[f32]> = if ln.is_some() { normed.iter().map(Vec::as_slice).collect() } else { xs };
         let n_rows = live.len();
         let made = &mut made[..n_out * n_rows];
         made.par_chunks_mut(n_rows * TWIN_OUTPUTS).enumerate().for_each(|(part, made)| {
             let mut gates = vec![0.0; n_rows];
             for (j, v) in made.chunks_exact_mut(n_rows).enumerate() {
                 let o = part * TWIN_OUTPUTS + j;
-                dots(&matrix.row(o), &xs, v);
-                if epilogue == Epilogue::SwiGlu as u32 {
-                    dots(&matrix.row(n_out + o), &xs, &mut gates);
+                dots(&matrix.row(o), &hs, v);
+                if is_swiglu {
+                    dots(&matrix.row(n_out + o), &hs, &mut gates);
                 }
-                for (v, gate) in v.iter_mut().zip(&gates) {
-                    let sum = *v + bias(o);
+                for ((v, gate), &factor) in v.iter_mut().zip(&gates).zip(&factors) {
+                    let sum = affine(*v, factor, o);
                     *v = match epilogue {
                         2 => gelu(sum),
-                        3 => silu(sum) * (gate + bias(n_out + o)),
+                        3 => silu(sum) * affine(*gate, factor, n_out + o),
                         _ => sum,
                     };
                 }
             }
         });
-        for (r, i) in live.iter().enumerate() {
+        for (r, &i) in live.iter().enumerate() {
+            let made = made.iter().skip(r).step_by(n_rows).copied();
+            if epilogue == 4 {
+                keep_qkv(&p, rows[i], mask, trig, made, &mut y[i * n_in..][..n_in], kv);
+                continue;
+            }
             let y = &mut y[(p.out_row as usize + i) * n_out..][..n_out];
-            for (y, v) in y.iter_mut().zip(made.iter().skip(r).step_by(n_rows)) {
-                *y = if epilogue == Epilogue::Add as u32 { v + *y } else { *v };
+            for (o, (y, v)) in y.iter_mut().zip(made).enumerate() {
+                *y = match (epilogue, residual) {
+                    (1, Some(ln)) => v + ln[o] * (*y * s[i]),
+                    (1, None) => v + *y,
+                    _ => v,
+                };
             }
         }
     }
 }
 
-/// W as it is stored.
-struct Matrix<'a> {
-    w: &'a [u32],
-    stored: u32,
-    /// Where it begins, in words.
-    first: usize,
-    n_in: usize,
-}
-
-impl Matrix<'_> {
-    /// One row, as f32.
-    fn row(&self, o: usize) -> Cow<'_, [f32]> {
-        let n = self.n_in;
-        if self.stored == 0 {
-            return Cow::Borrowed(bytemuck::cast_slice(&self.w[self.first + o * n..][..n]));
-        }
-        let pairs = &self.w[self.first + o * n / 2..][..n / 2];
-        let mut row = vec![0.0; n];
-        widen(pairs, self.stored == 1, &mut row);
-        Cow::Owned(row)
-    }
-}
-
-/// Pairs of 16-bit floats, the lower half first.
-#[multiversion(targets("x86_64+avx2+f16c", "aarch64+neon"))]
-fn widen(pairs: &[u32], is_f16: bool, row: &mut [f32]) {
-    for (&pair, two) in pairs.iter().zip(row.as_chunks_mut::<2>().0) {
-        let halves = [pair as u16, (pair >> 16) as u16];
-        *two = if is_f16 { halves.map(widen_f16) } else { halves.map(|h| bf16::from_bits(h).to_f32()) };
-    }
-}
-
-/// `f16::to_f32` without branches, so that loops of it vectorise. Exact for every number.
-#[inline(always)]
-fn widen_f16(half: u16) -> f32 {
-    // The exponent is put right by a product, which gets subnormal numbers right too.
-    const TWO_112: f32 = f32::from_bits((127 + 112) << 23);
-    let magnitude = u32::from(half & 0x7fff) << 13;
-    let finite = (f32::from_bits(magnitude) * TWO_112).to_bits();
-    let bits = if half & 0x7c00 == 0x7c00 { magnitude | 0x7f80_0000 } else { finite };
-    f32::from_bits(bits | u32::from(half & 0x8000) << 16)
-}
-
-/// One row of W times several rows of x.
-#[multiversion(targets("x86_64+avx2", "aarch64+neon"))]
-fn dots(w: &[f32], xs: &[&[f32]], v: &mut [f32]) {
-    for (x, v) in xs.iter().zip(v) {
-        let mut acc = [0.0f32; 64];
-        let ((w_64, w_rest), (x_64, x_rest)) = (w.as_chunks::<64>(), x.as_chunks::<64>());
-        for (w, x) in w_64.iter().zip(x_64) {
-            for l in 0..64 {
-                acc[l] += w[l] * x[l];
+/// Puts one row of q, k and v in place, q and k turned.
+fn keep_qkv(
+    p: &Params,
+    row: Row,
+    mask: &[[u32; 2]],
+    trig: &[[f32; 2]],
+    made: impl Iterator<Item = f32>,
+    q: &mut [f32],
+    kv: &mut [f32],
+) {
+    let (head_dim, half) = (p.head_dim as usize, p.head_dim as usize / 2);
+    let stride = kv_stride(p.head_dim);
+    let n_heads = n_kv_heads(p.n_in, p.n_out, p.head_dim) as usize;
+    let slot = slab_of(p.plane, row, mask) * p.n_slots as usize + (row[0] * p.capacity + row[1]) as usize;
+    let mut qkv: Vec<f32> = made.collect();
+    if p.rotary == 1 {
+        let turns = &trig[row[1] as usize * half..][..half];
+        let n_turned = (p.n_in + p.n_out) as usize / 2;
+        for head in qkv[..n_turned].chunks_exact_mut(head_dim) {
+            for ([a, b], [cos, sin]) in head.as_chunks_mut::<2>().0.iter_mut().zip(turns) {
+                (*a, *b) = (*a * cos - *b * sin, *a * sin + *b * cos);
             }
         }
-        for (acc, (w, x)) in acc.iter_mut().zip(w_rest.iter().zip(x_rest)) {
-            *acc += w * x;
-        }
-        *v = fold8(std::array::from_fn(|lane| fold8(std::array::from_fn(|i| acc[8 * lane + i]))));
     }
-}
-
-/// Eight numbers, folded in halves: 4, 2, 1.
-#[inline(always)]
-fn fold8(a: [f32; 8]) -> f32 {
-    ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]))
+    let (from_q, from_kv) = qkv.split_at(q.len());
+    q.copy_from_slice(from_q);
+    let heads = kv[slot * n_heads * stride..].chunks_exact_mut(stride);
+    for (head, from) in heads.zip(from_kv.chunks_exact(head_dim)) {
+        head[..head_dim].copy_from_slice(from);
+    }
 }
 
 fn silu(v: f32) -> f32 {
@@ -243,20 +377,4 @@ fn gelu(v: f32) -> f32 {
     let poly = ((((A[4] * t + A[3]) * t + A[2]) * t + A[1]) * t + A[0]) * t;
     let erf = 1.0 - poly * (-z * z).exp();
     0.5 * v * (1.0 + if v < 0.0 { -erf } else { erf })
-}
-
-#[cfg(test)]
-mod tests {
-    use half::f16;
-
-    use super::*;
-
-    #[test]
-    fn every_f16_widens_exactly() {
-        for bits in 0..=u16::MAX {
-            let (found, expected) = (widen_f16(bits), f16::from_bits(bits).to_f32());
-            assert!(found == expected || found.is_nan() && expected.is_nan(), "{bits:#06x}");
-            assert_eq!(found.is_sign_negative(), expected.is_sign_negative(), "{bits:#06x}");
-        }
-    }
 }

@@ -5,12 +5,13 @@
 //! position of one sequence: `slot = sequence * capacity + position`. A *slab* is one `[n_slots, …]` piece of a
 //! buffer that holds several depths.
 //!
-//! **The one summation order.** A dot product with weights runs in 64 interleaved accumulators (number k goes to
-//! k mod 64); each run of 8 is folded in halves (4, 2, 1), then the 8 results. Sums over a row (a norm, a
-//! movement) fold the 64 in halves: 32, 16, 8, 4, 2, 1. It is `fold8` and `fold64` here, `fold` in the shaders. So
-//! a row's result depends on nothing but the row.
+//! **The one summation order.** A dot product with weights runs in 32 interleaved accumulators (number k goes to
+//! k mod 32); each run of 4 is folded in halves, then the 8 results; so does a norm's sum of squares. The sums of q_head
+//! and of a movement run in 64, folded in halves: 32, 16, 8, 4, 2, 1. It is `dot.rs` and `fold64` here, `fold` in the
+//! shaders. So a row's result depends on nothing but the row.
 
 pub mod attention;
+mod dot;
 pub mod embed;
 pub mod halt;
 pub mod inject;
@@ -19,8 +20,6 @@ pub mod load_rows;
 pub mod movement;
 pub mod prefix_sum;
 pub mod q_head;
-pub mod rms_norm;
-pub mod rope_cache;
 pub mod sample;
 mod shader;
 pub mod store_rows;
@@ -59,8 +58,6 @@ pub static ALL: &[&Kernel] = &[
     &movement::KERNEL,
     &prefix_sum::KERNEL,
     &q_head::KERNEL,
-    &rms_norm::KERNEL,
-    &rope_cache::KERNEL,
     &sample::KERNEL,
     &store_rows::KERNEL,
 ];

@@ -1,22 +1,23 @@
-//! A transformer block, pre-norm and post-norm.
+//! A transformer block, pre-norm and post-norm, in five kernel calls.
 //!
 //! ```text
 //! pre-norm     x = x + attn(rms(x; ln_1));   x = x + mlp(rms(x; ln_2))
 //! post-norm    x = rms(x + attn(x); ln_1);   x = rms(x + mlp(x); ln_2)
 //! ```
 //!
+//! A norm is done by whoever reads what is normed: the one behind a post-norm block by the next block, or by the
+//! injection that follows the last one.
+//!
 //! Source: CosmicFish-HRM `model.py`, Block and HRMBlock.
 
 use super::Parameters;
 use super::parameters::{Affine, Block};
-use super::state::{KeysValues, Work};
+use super::state::Work;
 use crate::config::Config;
 use crate::device::Buffer;
 use crate::kernels::Span;
 use crate::kernels::attention::Attention;
-use crate::kernels::linear::{Epilogue, Linear};
-use crate::kernels::rms_norm::RmsNorm;
-use crate::kernels::rope_cache::RopeCache;
+use crate::kernels::linear::{Epilogue, Linear, Norm, Qkv};
 use crate::recording::Recording;
 
 /// What every block of a forward shares.
@@ -31,65 +32,49 @@ pub struct Blocks<'a> {
     pub n_slots: u32,
 }
 
+/// What a layer reads, and what it adds to.
+#[derive(Clone, Copy)]
+struct Stream {
+    /// Where the weights of the norm begin that the stream passes before it is read.
+    norm: Option<u32>,
+    /// Whether what is added to is normed too.
+    normed_residual: bool,
+}
+
 impl Blocks<'_> {
-    /// The residual stream `x` `[n_rows, C]`, in place. `plane` is the slab of keys and values.
-    pub fn pre_norm(&self, r: &mut Recording, block: &Block, x: &Buffer, kv: &KeysValues, plane: u32) {
-        let h = &self.work.h;
-        self.rms_norm(r, block, block.ln_1, x, h);
-        self.attention(r, block, h, x, kv, plane);
-        self.rms_norm(r, block, block.ln_2, x, h);
-        self.mlp(r, block, h, x);
+    /// The stream `x` `[n_rows, C]`, in place. `plane` is the slab of keys and values.
+    pub fn pre_norm(&self, r: &mut Recording, block: &Block, kv: &Buffer, plane: u32) {
+        let stream = |norm: u32| Stream { norm: Some(norm), normed_residual: false };
+        self.attention(r, block, stream(block.ln_1), kv, plane);
+        self.mlp(r, block, stream(block.ln_2));
     }
 
-    /// The state `z` `[n_rows, C]`, in place.
-    pub fn post_norm(&self, r: &mut Recording, block: &Block, z: &Buffer, kv: &KeysValues) {
-        let h = &self.work.h;
-        self.attention(r, block, z, z, kv, 0);
-        self.rms_norm(r, block, block.ln_1, z, h);
-        self.mlp(r, block, h, h);
-        self.rms_norm(r, block, block.ln_2, h, z);
+    /// The stream `x` `[n_rows, C]`, in place. The norm behind the block is left to whoever reads the stream next; the
+    /// one behind the block before is done here.
+    pub fn post_norm(&self, r: &mut Recording, block: &Block, kv: &Buffer) {
+        let stream = |norm: Option<u32>| Stream { norm, normed_residual: norm.is_some() };
+        self.attention(r, block, stream(block.ln_before), kv, 0);
+        self.mlp(r, block, stream(Some(block.ln_1)));
     }
 
-    fn rms_norm(&self, r: &mut Recording, block: &Block, weight: u32, x: &Buffer, y: &Buffer) {
-        let (n, eps) = (self.config.n_embd as u32, self.config.eps);
-        RmsNorm { span: self.span, w: &block.w, weight, x, y, n, eps }.record(r);
+    /// A norm with the model's eps.
+    pub fn norm(&self, weight: u32) -> Norm {
+        Norm { weight, eps: self.config.eps }
     }
 
-    /// `residual += c_proj(attention(x))`. All that is read of x is read before anything is added.
-    fn attention(
-        &self,
-        r: &mut Recording,
-        block: &Block,
-        x: &Buffer,
-        residual: &Buffer,
-        kv: &KeysValues,
-        plane: u32,
-    ) {
+    /// `x = x + c_proj(attention(x))`.
+    fn attention(&self, r: &mut Recording, block: &Block, stream: Stream, kv: &Buffer, plane: u32) {
         let Blocks { config, work, span, capacity, n_slots, .. } = *self;
         let (n_embd, kv_dim) = (config.n_embd as u32, config.kv_dim() as u32);
         let head_dim = config.head_dim() as u32;
-        self.linear(r, block, block.qkv, x, &work.qkv, n_embd, n_embd + 2 * kv_dim, Epilogue::Store);
-        RopeCache {
-            span,
-            qkv: &work.qkv,
-            trig: &self.parameters.trig,
-            q: &work.q,
-            k: &kv.k,
-            v: &kv.v,
-            plane,
-            capacity,
-            n_slots,
-            n_embd,
-            kv_dim,
-            head_dim,
-            rotary: config.use_rotary,
-        }
-        .record(r);
+        let trig = config.use_rotary.then_some(&self.parameters.trig);
+        let qkv = Epilogue::Qkv(Qkv { trig, kv, plane, capacity, n_slots, head_dim });
+        let layer = Layer { n_in: n_embd, n_out: n_embd + 2 * kv_dim, norm: stream.norm };
+        self.linear(r, block, block.qkv, layer, &work.x, &work.q, qkv);
         Attention {
             span,
             q: &work.q,
-            k: &kv.k,
-            v: &kv.v,
+            kv,
             y: &work.attended,
             plane,
             capacity,
@@ -100,15 +85,19 @@ impl Blocks<'_> {
             scale: 1.0 / (head_dim as f32).sqrt(),
         }
         .record(r);
-        self.linear(r, block, block.c_proj, &work.attended, residual, n_embd, n_embd, Epilogue::Add);
+        let layer = Layer { n_in: n_embd, n_out: n_embd, norm: None };
+        self.linear(r, block, block.c_proj, layer, &work.attended, &work.x, stream.add());
     }
 
-    /// `residual += down(silu(up(x)) * gate(x))`, or `c_proj(gelu(c_fc(x)))`.
-    fn mlp(&self, r: &mut Recording, block: &Block, x: &Buffer, residual: &Buffer) {
+    /// `x = x + down(silu(up(x)) * gate(x))`, or `c_proj(gelu(c_fc(x)))`.
+    fn mlp(&self, r: &mut Recording, block: &Block, stream: Stream) {
+        let work = self.work;
         let (n_embd, hidden) = (self.config.n_embd as u32, 4 * self.config.n_embd as u32);
         let activation = if self.config.use_swiglu { Epilogue::SwiGlu } else { Epilogue::Gelu };
-        self.linear(r, block, block.up, x, &self.work.hidden, n_embd, hidden, activation);
-        self.linear(r, block, block.down, &self.work.hidden, residual, hidden, n_embd, Epilogue::Add);
+        let layer = Layer { n_in: n_embd, n_out: hidden, norm: stream.norm };
+        self.linear(r, block, block.up, layer, &work.x, &work.hidden, activation);
+        let layer = Layer { n_in: hidden, n_out: n_embd, norm: None };
+        self.linear(r, block, block.down, layer, &work.hidden, &work.x, stream.add());
     }
 
     #[allow(clippy::too_many_arguments)] // those of one layer; the kernel takes them by name
@@ -116,15 +105,45 @@ impl Blocks<'_> {
         &self,
         r: &mut Recording,
         block: &Block,
-        layer: Affine,
+        affine: Affine,
+        layer: Layer,
         x: &Buffer,
         y: &Buffer,
-        n_in: u32,
-        n_out: u32,
-        epilogue: Epilogue,
+        epilogue: Epilogue<'_>,
     ) {
-        let (weight, bias, weight_type) = (layer.weight, layer.bias, self.parameters.weight_type);
-        let (span, w, out_row) = (self.span, &block.w, 0);
-        Linear { span, w, weight_type, weight, bias, x, y, out_row, n_in, n_out, epilogue }.record(r);
+        let Layer { n_in, n_out, norm } = layer;
+        Linear {
+            span: self.span,
+            w: &block.w,
+            weight_type: self.parameters.weight_type,
+            weight: affine.weight,
+            bias: affine.bias,
+            norm: norm.map(|weight| self.norm(weight)),
+            x,
+            y,
+            s: &self.work.s,
+            unused: &self.work.unused,
+            out_row: 0,
+            n_in,
+            n_out,
+            epilogue,
+        }
+        .record(r);
+    }
+}
+
+/// The shape of a linear layer, and where the norm before it begins.
+struct Layer {
+    n_in: u32,
+    n_out: u32,
+    norm: Option<u32>,
+}
+
+impl Stream {
+    fn add(self) -> Epilogue<'static> {
+        match self.norm {
+            Some(norm) if self.normed_residual => Epilogue::AddNormed(norm),
+            _ => Epilogue::Add,
+        }
     }
 }

@@ -17,16 +17,16 @@
 
 use super::Model;
 use super::blocks::Blocks;
+use super::parameters::Block;
 use super::state::State;
 use crate::device::Buffer;
 use crate::kernels::embed::Embed;
-use crate::kernels::inject::Inject;
-use crate::kernels::linear::{Epilogue, Linear, NONE};
+use crate::kernels::inject::{Inject, Next};
+use crate::kernels::linear::{Epilogue, Linear, NONE, Norm};
 use crate::kernels::load_rows::LoadRows;
 use crate::kernels::movement::Movement;
 use crate::kernels::prefix_sum::PrefixSum;
 use crate::kernels::q_head::QHead;
-use crate::kernels::rms_norm::RmsNorm;
 use crate::kernels::store_rows::StoreRows;
 use crate::kernels::{OUTPUT, Span};
 use crate::recording::Recording;
@@ -97,7 +97,7 @@ impl Forward<'_> {
         .record(r);
         let blocks = self.blocks(span);
         for (block, kv) in parameters.input_blocks.iter().zip(&state.input) {
-            blocks.pre_norm(r, block, x, kv, 0);
+            blocks.pre_norm(r, block, kv, 0);
         }
         self.store(r, span, x, &state.x);
     }
@@ -125,18 +125,22 @@ impl Forward<'_> {
 
         let blocks = self.blocks(span);
         let mut kv = plane.applications.iter();
-        for _ in 0..config.hrm_h_cycles {
-            for _ in 0..config.hrm_l_cycles {
-                self.inject(r, span, z_h, Some(&state.x), z_l);
+        // Each level leaves the norm behind its last block to the injection that follows.
+        self.inject(r, span, None, z_h, z_l, Next::LAfterH);
+        for h_cycle in 1..=config.hrm_h_cycles {
+            for l_cycle in 1..=config.hrm_l_cycles {
                 for (block, kv) in parameters.l_level.iter().zip(&mut kv) {
-                    blocks.post_norm(r, block, z_l, kv);
+                    blocks.post_norm(r, block, kv);
                 }
+                let next = if l_cycle < config.hrm_l_cycles { Next::LAfterL } else { Next::HAfterL };
+                self.inject(r, span, parameters.l_level.last(), z_l, z_h, next);
                 watch.moved_l(r);
             }
-            self.inject(r, span, z_l, None, z_h);
             for (block, kv) in parameters.h_level.iter().zip(&mut kv) {
-                blocks.post_norm(r, block, z_h, kv);
+                blocks.post_norm(r, block, kv);
             }
+            let next = if h_cycle < config.hrm_h_cycles { Next::LAfterH } else { Next::Nothing };
+            self.inject(r, span, parameters.h_level.last(), z_h, z_l, next);
             watch.moved_h(r);
         }
         self.store(r, span, z_l, &plane.z_l);
@@ -154,7 +158,7 @@ impl Forward<'_> {
         self.load(r, span, &state.z_h, Some(OUTPUT), x);
         let blocks = self.blocks(span);
         for (block, kv) in self.model.parameters().output_blocks.iter().zip(&state.output) {
-            blocks.pre_norm(r, block, x, kv, OUTPUT);
+            blocks.pre_norm(r, block, kv, OUTPUT);
         }
     }
 
@@ -163,18 +167,19 @@ impl Forward<'_> {
     pub fn logits(&self, r: &mut Recording, span: Span<'_>, out_row: u32) {
         let Forward { model, state, .. } = *self;
         let (parameters, work) = (model.parameters(), &state.work);
-        let (n, eps) = (self.n_embd(), model.config().eps);
-        RmsNorm { span, w: &parameters.ln_f, weight: 0, x: &work.x, y: &work.h, n, eps }.record(r);
         Linear {
             span,
             w: &parameters.wte,
             weight_type: parameters.weight_type,
             weight: 0,
             bias: NONE,
-            x: &work.h,
+            norm: Some(Norm { weight: parameters.ln_f, eps: model.config().eps }),
+            x: &work.x,
             y: &work.logits,
+            s: &work.s,
+            unused: &work.unused,
             out_row,
-            n_in: n,
+            n_in: self.n_embd(),
             n_out: model.config().vocab_size as u32,
             epilogue: Epilogue::Store,
         }
@@ -192,8 +197,21 @@ impl Forward<'_> {
         StoreRows { span, x, y, n, plane: 0, capacity, n_slots }.record(r);
     }
 
-    fn inject(&self, r: &mut Recording, span: Span<'_>, from_other: &Buffer, x: Option<&Buffer>, z: &Buffer) {
-        Inject { span, from_other, x, z, n: self.n_embd(), capacity: self.capacity() }.record(r);
+    /// Brings `z` up to date behind the blocks of its level, where it has gone through any, and sets what follows.
+    fn inject(
+        &self,
+        r: &mut Recording,
+        span: Span<'_>,
+        last: Option<&Block>,
+        z: &Buffer,
+        other: &Buffer,
+        next: Next,
+    ) {
+        let Forward { model, state, .. } = *self;
+        let norm = last.map(|block| Norm { weight: block.ln_2, eps: model.config().eps });
+        let w = last.map_or(&model.parameters().h_init, |block| &block.w);
+        let (x, input, n, capacity) = (&state.work.x, &state.x, self.n_embd(), self.capacity());
+        Inject { span, w, norm, x, z, other, input, n, capacity, next }.record(r);
     }
 }
 

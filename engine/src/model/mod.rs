@@ -71,7 +71,7 @@ impl Model {
     ) -> Result<Arc<Model>> {
         let parameters = Parameters::load(&config, weights, tokenizer.as_ref(), &device, progress).await?;
         // Only now it is known that the device took everything: a browser tells of a lack of memory late.
-        let written = Region { buffer: &parameters.ln_f, at: 0, bytes: 16 };
+        let written = Region { buffer: &parameters.wte, at: 0, bytes: 16 };
         device.run(Recording::new(), &[written]).await?;
         let name = name.to_owned();
         #[allow(clippy::arc_with_non_send_sync)] // in a browser nothing leaves its thread

@@ -14,10 +14,12 @@ use crate::weights::{Tensor, WeightType, Weights, pieces};
 pub struct Parameters {
     /// How the matrices are stored, one type for all of them.
     pub weight_type: WeightType,
-    /// `[V, C]`, and `wpe [block_size, C]` behind it where positions are learned.
+    /// `[V, C]`; behind it `wpe [block_size, C]` where positions are learned, and ln_f.
     pub wte: Buffer,
     /// Where wpe begins in `wte`, in units of 16 bytes.
     pub wpe: u32,
+    /// Where ln_f `[C]`, f32, begins in `wte`, in units of 16 bytes.
+    pub ln_f: u32,
     /// (cos, sin) `[block_size, hd / 2]`.
     pub trig: Buffer,
     /// `[n_input_layers]`.
@@ -34,8 +36,6 @@ pub struct Parameters {
     pub l_init: Buffer,
     /// `[2, C]`, then `[2]` biases; f32.
     pub q_head: Buffer,
-    /// `[C]`, f32.
-    pub ln_f: Buffer,
     /// A bit for each token that may be drawn, `[ceil(V / 32)]`.
     pub has_text: Buffer,
 }
@@ -45,6 +45,8 @@ pub struct Parameters {
 pub struct Block {
     /// Everything below.
     pub w: Buffer,
+    /// ln_2 of the block before it on its level, whose norm a post-norm block does first. In units of 16 bytes.
+    pub ln_before: Option<u32>,
     /// In units of 16 bytes.
     pub ln_1: u32,
     /// In units of 16 bytes.
@@ -90,6 +92,7 @@ impl Parameters {
         } else {
             embedding.push(vec![weights.tensor("wpe.weight", &[config.block_size, c])?], weight_type)
         };
+        let ln_f = embedding.push(vec![weights.tensor("ln_f.weight", &[c])?], WeightType::F32);
         let mut q_head = Packing::default();
         let q_tensors = [("hrm_core.q_head.weight", vec![2, c]), ("hrm_core.q_head.bias", vec![2])];
         let q_tensors = q_tensors.iter().map(|(name, shape)| weights.tensor(name, shape));
@@ -99,15 +102,15 @@ impl Parameters {
             weight_type,
             wte: loader.upload("the embedding", embedding).await?,
             wpe,
+            ln_f,
             trig: device.buffer_of("the RoPE table", bytemuck::cast_slice(&trig(config)))?,
-            input_blocks: loader.blocks("input_blocks", config.n_input_layers).await?,
-            h_level: loader.blocks("hrm_core.H_level.layers", config.hrm_h_layers).await?,
-            l_level: loader.blocks("hrm_core.L_level.layers", config.hrm_l_layers).await?,
-            output_blocks: loader.blocks("output_blocks", config.n_output_layers).await?,
+            input_blocks: loader.blocks("input_blocks", config.n_input_layers, NormPlace::Before).await?,
+            h_level: loader.blocks("hrm_core.H_level.layers", config.hrm_h_layers, NormPlace::Behind).await?,
+            l_level: loader.blocks("hrm_core.L_level.layers", config.hrm_l_layers, NormPlace::Behind).await?,
+            output_blocks: loader.blocks("output_blocks", config.n_output_layers, NormPlace::Before).await?,
             h_init: loader.vector("hrm_core.H_init").await?,
             l_init: loader.vector("hrm_core.L_init").await?,
             q_head: loader.upload("q_head", q_head).await?,
-            ln_f: loader.vector("ln_f.weight").await?,
             has_text: device
                 .buffer_of("drawable tokens", bytemuck::cast_slice(&has_text(config, tokenizer)))?,
         })
@@ -136,6 +139,15 @@ fn has_text(config: &Config, tokenizer: Option<&Tokenizer>) -> Vec<u32> {
     bits
 }
 
+/// Where the blocks of a stack have their norms.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum NormPlace {
+    /// Before attention and MLP.
+    Before,
+    /// Behind them, where the next block does the last one.
+    Behind,
+}
+
 struct Loader<'a> {
     config: &'a Config,
     weights: &'a Weights,
@@ -147,21 +159,25 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    async fn blocks(&mut self, stack: &str, n: usize) -> Result<Vec<Block>> {
+    async fn blocks(&mut self, stack: &str, n: usize, norms: NormPlace) -> Result<Vec<Block>> {
         let mut blocks = Vec::with_capacity(n);
         for i in 0..n {
-            blocks.push(self.block(&format!("{stack}.{i}")).await?);
+            let before = (norms == NormPlace::Behind && i > 0).then(|| format!("{stack}.{}", i - 1));
+            blocks.push(self.block(&format!("{stack}.{i}"), before.as_deref()).await?);
         }
         Ok(blocks)
     }
 
-    async fn block(&mut self, block: &str) -> Result<Block> {
+    /// `before` is the block whose last norm this one does.
+    async fn block(&mut self, block: &str, before: Option<&str>) -> Result<Block> {
         let Config { n_embd: c, bias, use_swiglu, .. } = *self.config;
         let (weights, weight_type) = (self.weights, self.weight_type);
         let (kv, hidden) = (self.config.kv_dim(), 4 * c);
         let mut packing = Packing::default();
-        let norm = |name: &str| weights.tensor(&format!("{block}.{name}.weight"), &[c]);
-        let (ln_1, ln_2) = (norm("ln_1")?, norm("ln_2")?);
+        let norm = |block: &str, name: &str| weights.tensor(&format!("{block}.{name}.weight"), &[c]);
+        let ln_before = before.map(|before| norm(before, "ln_2")).transpose()?;
+        let ln_before = ln_before.map(|ln| packing.push(vec![ln], WeightType::F32));
+        let (ln_1, ln_2) = (norm(block, "ln_1")?, norm(block, "ln_2")?);
         let ln_1 = packing.push(vec![ln_1], WeightType::F32);
         let ln_2 = packing.push(vec![ln_2], WeightType::F32);
 
@@ -183,7 +199,7 @@ impl Loader<'_> {
         } else {
             (affine(&[("mlp.c_fc", hidden)], c)?, affine(&[("mlp.c_proj", c)], hidden)?)
         };
-        Ok(Block { w: self.upload(block, packing).await?, ln_1, ln_2, qkv, c_proj, up, down })
+        Ok(Block { w: self.upload(block, packing).await?, ln_before, ln_1, ln_2, qkv, c_proj, up, down })
     }
 
     async fn vector(&mut self, name: &str) -> Result<Buffer> {

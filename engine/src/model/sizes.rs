@@ -2,6 +2,7 @@
 //! plans a machine reads the same ones.
 
 use crate::config::Config;
+use crate::kernels::linear::kv_stride;
 use crate::weights::{WeightType, expected_tensors};
 
 /// What a session keeps on its device of one position of one sequence, in bytes. Everything is f32.
@@ -19,8 +20,8 @@ pub struct CacheBytes {
     pub sum: u64,
     /// q_halt and q_continue after one depth.
     pub q: u64,
-    /// The keys of one block application; its values are as many.
-    pub keys: u64,
+    /// The keys and values of one block application.
+    pub keys_values: u64,
     /// Input blocks.
     pub n_input: u64,
     /// Block applications of one step.
@@ -42,7 +43,7 @@ impl CacheBytes {
             z_l: numbers(config.n_embd),
             sum: numbers(config.n_embd),
             q: numbers(2),
-            keys: numbers(config.kv_dim()),
+            keys_values: numbers(2 * config.n_kv_head * kv_stride(config.head_dim() as u32)),
             n_input: config.n_input_layers as u64,
             n_step: config.step_applications() as u64,
             n_output: config.n_output_layers as u64,
@@ -52,18 +53,18 @@ impl CacheBytes {
 
     /// What every context has, however deep: the token, x, and the input blocks' keys and values.
     pub fn input(&self) -> u64 {
-        self.token + self.x + self.n_input * 2 * self.keys
+        self.token + self.x + self.n_input * self.keys_values
     }
 
     /// A plane with its states: z_H, z_L, the sum, the halting values, and the keys and values of its block
     /// applications.
     pub fn plane(&self) -> u64 {
-        self.z_h + self.z_l + self.sum + self.q + self.n_step * 2 * self.keys
+        self.z_h + self.z_l + self.sum + self.q + self.n_step * self.keys_values
     }
 
     /// A depth's share of the output blocks' keys and values.
     pub fn output(&self) -> u64 {
-        self.n_output * 2 * self.keys
+        self.n_output * self.keys_values
     }
 
     /// Depths for which the buffers of all depths have room once one is reached: they grow by doubling.
@@ -77,8 +78,8 @@ impl CacheBytes {
         let bytes = |of_slot: u64, n: u64, n_slabs: u64| {
             u128::from(n) * whole_vectors(u128::from(of_slot) * u128::from(n_slots) * u128::from(n_slabs))
         };
-        let input = bytes(self.token, 1, 1) + bytes(self.x, 1, 1) + bytes(self.keys, 2 * self.n_input, 1);
-        let plane = bytes(self.z_l, 1, 1) + bytes(self.sum, 1, 1) + bytes(self.keys, 2 * self.n_step, 1);
+        let input = bytes(self.token, 1, 1) + bytes(self.x, 1, 1) + bytes(self.keys_values, self.n_input, 1);
+        let plane = bytes(self.z_l, 1, 1) + bytes(self.sum, 1, 1) + bytes(self.keys_values, self.n_step, 1);
         input + u128::from(depth) * plane + self.slabs(n_slots, self.n_slabs(depth))
     }
 
@@ -94,7 +95,7 @@ impl CacheBytes {
     fn slabs(&self, n_slots: u64, n_slabs: u64) -> u128 {
         let bytes =
             |of_slot: u64| whole_vectors(u128::from(of_slot) * u128::from(n_slots) * u128::from(n_slabs));
-        bytes(self.z_h) + bytes(self.q) + u128::from(2 * self.n_output) * bytes(self.keys)
+        bytes(self.z_h) + bytes(self.q) + u128::from(self.n_output) * bytes(self.keys_values)
     }
 }
 
@@ -103,8 +104,8 @@ impl CacheBytes {
 pub struct WorkBytes {
     /// A row of the residual stream, of a state, of q, or of what attention or a norm makes.
     pub embd: u64,
-    /// A row of q, k and v.
-    pub qkv: u64,
+    /// A row's factor of a norm.
+    pub factor: u64,
     /// A row of the MLP's hidden numbers.
     pub hidden: u64,
     /// A row of logits.
@@ -117,12 +118,15 @@ impl WorkBytes {
     /// The most rows that are worked on at a time; what is longer is worked off in pieces.
     pub const MOST_ROWS: u64 = super::state::MOST_ROWS as u64;
 
+    /// What is bound where a kernel writes nothing.
+    pub(super) const UNUSED: u64 = 16;
+
     /// Those of a model.
     pub fn of(config: &Config) -> WorkBytes {
         let numbers = |n: usize| size_of::<f32>() as u64 * n as u64;
         WorkBytes {
             embd: numbers(config.n_embd),
-            qkv: numbers(config.n_embd + 2 * config.kv_dim()),
+            factor: numbers(1),
             hidden: numbers(4 * config.n_embd),
             logits: numbers(config.vocab_size),
             drawn: numbers(2),
@@ -132,8 +136,9 @@ impl WorkBytes {
     /// All of it, for so many rows of which so many get logits.
     pub fn allocated(&self, n_rows: u64, n_logits: u64) -> u128 {
         let bytes = |of_row: u64, n: u64| whole_vectors(u128::from(of_row) * u128::from(n));
-        6 * bytes(self.embd, n_rows)
-            + bytes(self.qkv, n_rows)
+        5 * bytes(self.embd, n_rows)
+            + u128::from(WorkBytes::UNUSED)
+            + bytes(self.factor, n_rows)
             + bytes(self.hidden, n_rows)
             + bytes(self.logits, n_logits)
             + bytes(self.drawn, n_logits)
@@ -150,8 +155,10 @@ pub fn weights_bytes(config: &Config, matrices: WeightType) -> u64 {
         (size * shape.iter().product::<usize>()) as u64
     };
     let weights: u64 = expected_tensors(config).iter().map(stored).sum();
+    // A block of a level has the norm of the one before it too.
+    let copied = 4 * config.n_embd * (config.hrm_h_layers + config.hrm_l_layers - 2);
     let table = if config.use_rotary { config.block_size * (config.head_dim() / 2) * 8 } else { 0 };
-    weights + table as u64 + 4 * config.vocab_size.div_ceil(32) as u64
+    weights + copied as u64 + table as u64 + 4 * config.vocab_size.div_ceil(32) as u64
 }
 
 /// As [`Device::buffer`](crate::Device::buffer) makes them.

@@ -17,13 +17,6 @@ pub const MOST_ROWS: usize = 512;
 /// Rows that get logits in one go: with GPT-2's vocabulary 13 MB of them.
 pub const MOST_LOGITS: usize = 64;
 
-/// Keys and values of one block application, `[slab, slot, KV]` each, f32.
-#[derive(Debug)]
-pub struct KeysValues {
-    pub k: Buffer,
-    pub v: Buffer,
-}
-
 /// What one step leaves behind beside z_H.
 #[derive(Debug)]
 pub struct Plane {
@@ -31,8 +24,9 @@ pub struct Plane {
     pub z_l: Buffer,
     /// `[slot, C]`: the sum of z_H over the positions up to each one.
     pub sum: Buffer,
-    /// In the order in which a step applies its blocks.
-    pub applications: Vec<KeysValues>,
+    /// Keys and values `[slot, k then v, head, hd up to whole vec4]`, f32, in the order in which a step applies its
+    /// blocks.
+    pub applications: Vec<Buffer>,
 }
 
 /// Buffers that only live within a submission, as long as its longest piece of rows.
@@ -40,16 +34,14 @@ pub struct Plane {
 pub struct Work {
     n_rows: usize,
     n_logits: usize,
-    /// `[n_rows, C]`: the residual stream of the input and output stages.
+    /// `[n_rows, C]`: the stream through the blocks.
     pub x: Buffer,
     /// `[n_rows, C]`.
     pub z_h: Buffer,
     /// `[n_rows, C]`.
     pub z_l: Buffer,
-    /// `[n_rows, C]`: what was normalised.
-    pub h: Buffer,
-    /// `[n_rows, C + 2 KV]`.
-    pub qkv: Buffer,
+    /// `[n_rows]`: the factors of the norm that was last done.
+    pub s: Buffer,
     /// `[n_rows, C]`.
     pub q: Buffer,
     /// `[n_rows, C]`.
@@ -60,6 +52,8 @@ pub struct Work {
     pub logits: Buffer,
     /// `[n_logits]` of (token, whether a logit is not finite).
     pub drawn: Buffer,
+    /// Bound where a kernel writes nothing.
+    pub unused: Buffer,
 }
 
 /// Everything that a session keeps on the device.
@@ -73,16 +67,16 @@ pub struct State {
     pub tokens: Buffer,
     /// `[slot, C]`: what the input blocks make of them.
     pub x: Buffer,
-    /// `[n_input_layers]`.
-    pub input: Vec<KeysValues>,
+    /// `[n_input_layers]`: keys and values, as in a plane.
+    pub input: Vec<Buffer>,
     /// By depth, from 1 at index 0.
     pub planes: Vec<Plane>,
     /// `[slab, slot, C]`, a slab for each depth.
     pub z_h: Buffer,
     /// `[slab, slot]` of (q_halt, q_continue).
     pub q: Buffer,
-    /// `[n_output_layers]`, a slab for each depth.
-    pub output: Vec<KeysValues>,
+    /// `[n_output_layers]`: keys and values, a slab for each depth.
+    pub output: Vec<Buffer>,
     /// Depths for which z_h, q and output have room.
     n_slabs: usize,
     pub work: Work,
@@ -131,8 +125,7 @@ impl State {
         grow(&mut self.z_h, z_h);
         grow(&mut self.q, q);
         for (old, grown) in self.output.iter_mut().zip(output) {
-            grow(&mut old.k, grown.k);
-            grow(&mut old.v, grown.v);
+            grow(old, grown);
         }
         self.n_slabs = n_slabs as usize;
         Ok(())
@@ -171,12 +164,8 @@ impl<'a> New<'a> {
         self.device.buffer(label, slot_bytes * self.n_slots * n_slabs)
     }
 
-    fn applications(&self, n: u64, n_slabs: u64) -> Result<Vec<KeysValues>> {
-        let keys = self.bytes.keys;
-        let one = |_| {
-            Ok(KeysValues { k: self.slots("keys", keys, n_slabs)?, v: self.slots("values", keys, n_slabs)? })
-        };
-        (0..n).map(one).collect()
+    fn applications(&self, n: u64, n_slabs: u64) -> Result<Vec<Buffer>> {
+        (0..n).map(|_| self.slots("keys and values", self.bytes.keys_values, n_slabs)).collect()
     }
 
     fn plane(&self) -> Result<Plane> {
@@ -197,13 +186,13 @@ impl<'a> New<'a> {
             x: rows("x in work", bytes.embd)?,
             z_h: rows("z_H in work", bytes.embd)?,
             z_l: rows("z_L in work", bytes.embd)?,
-            h: rows("normalised rows", bytes.embd)?,
-            qkv: rows("q, k and v", bytes.qkv)?,
+            s: rows("the norm's factors", bytes.factor)?,
             q: rows("q", bytes.embd)?,
             attended: rows("attended rows", bytes.embd)?,
             hidden: rows("the MLP's hidden rows", bytes.hidden)?,
             logits: logits("logits", bytes.logits)?,
             drawn: logits("drawn tokens", bytes.drawn)?,
+            unused: self.device.buffer("nothing", WorkBytes::UNUSED)?,
         })
     }
 }

@@ -222,7 +222,7 @@ impl Cache {
         let bytes = CacheBytes::of(config);
         let n_tokens = config.block_size as u64;
         let whole = |of_token: u64| u128::from(n_tokens) * u128::from(of_token);
-        let keys_values = bytes.n_step * 2 * bytes.keys;
+        let keys_values = bytes.n_step * bytes.keys_values;
         Cache {
             input_bytes: bytes.input(),
             plane_states_bytes: bytes.plane() - keys_values,
