@@ -40,10 +40,11 @@ struct Params {
 }
 
 const OUTPUT = 0xffffffffu;
+const OVER = 0xffffffffu;
 const NONE = 0xffffffffu;
 
 // rows[i] = (sequence, position, source row, 1 for the last row of its sequence)
-// mask[sequence] = (depth it halted at, or 0; first position its output stage computes)
+// mask[sequence] = (depth it halted at, 0 before, OVER in place of both; first position its output stage computes)
 @group(0) @binding(0) var<storage, read> rows: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read> mask: array<vec2<u32>>;
 @group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;        // W [n_out, n_in] at weight; b, ln, ln' f32
@@ -65,7 +66,7 @@ fn live(i: u32) -> bool {
     if (p.step == OUTPUT) {
         return m.x != 0u && row.y >= m.y;
     }
-    return m.x == 0u || m.x >= p.step;
+    return m.x == 0u || (m.x >= p.step && m.x != OVER);
 }
 
 // Four weights: vec4 `c` of row `o`.
@@ -152,10 +153,7 @@ fn keep(i: u32, e: u32, v: f32) {
         return;
     }
     let row = rows[p.first_row + i];
-    var slab = p.plane;
-    if (slab == OUTPUT) {
-        slab = mask[row.x].x - 1u;
-    }
+    let slab = select(p.plane, mask[row.x].x - 1u, p.plane == OUTPUT);
     let head = (e - p.n_in) / p.head_dim; // k's heads, then v's
     let stride = (p.head_dim + 3u) / 4u * 4u;
     let n_heads = (p.n_out - p.n_in) / p.head_dim;

@@ -16,9 +16,10 @@ struct Params {
 }
 
 const OUTPUT = 0xffffffffu;
+const OVER = 0xffffffffu;
 
 // rows[i] = (sequence, position, source row, 1 for the last row of its sequence)
-// mask[sequence] = (depth it halted at, or 0; first position its output stage computes)
+// mask[sequence] = (depth it halted at, 0 before, OVER in place of both; first position its output stage computes)
 @group(0) @binding(0) var<storage, read> rows: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read> mask: array<vec2<u32>>;
 @group(0) @binding(2) var<storage, read> z: array<f32>;             // [n_rows, C]
@@ -36,7 +37,7 @@ fn live(i: u32) -> bool {
     if (p.step == OUTPUT) {
         return m.x != 0u && row.y >= m.y;
     }
-    return m.x == 0u || m.x >= p.step;
+    return m.x == 0u || (m.x >= p.step && m.x != OVER);
 }
 
 @compute @workgroup_size(64)

@@ -18,7 +18,8 @@ struct Params {
     n_rows: u32,
     step: u32,
     n_vocab: u32,
-    out_row: u32, // the row of logits that row 0 reads, and of drawn that it writes
+    out_row: u32,   // the row of logits that row 0 reads
+    drawn_row: u32, // and the one of drawn that it writes
 }
 
 struct Sampler {
@@ -33,17 +34,18 @@ struct Sampler {
 }
 
 const OUTPUT = 0xffffffffu;
+const OVER = 0xffffffffu;
 const LOWEST = -3.4e38;
 
 // rows[i] = (sequence, position, source row, 1 for the last row of its sequence)
-// mask[sequence] = (depth it halted at, or 0; first position its output stage computes)
+// mask[sequence] = (depth it halted at, 0 before, OVER in place of both; first position its output stage computes)
 @group(0) @binding(0) var<storage, read> rows: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read> mask: array<vec2<u32>>;
 @group(0) @binding(2) var<storage, read> logits: array<f32>;        // [out_row + n_rows, V]
 @group(0) @binding(3) var<storage, read> has_text: array<u32>;      // a bit a token
 @group(0) @binding(4) var<storage, read> seen: array<u32>;          // [sequence], a bit a token
 @group(0) @binding(5) var<storage, read> samplers: array<Sampler>;  // [sequence]
-@group(0) @binding(6) var<storage, read_write> drawn: array<vec2<u32>>; // [out_row + n_rows]: token, whether a logit is not finite
+@group(0) @binding(6) var<storage, read_write> drawn: array<vec2<u32>>; // [drawn_row + n_rows]: token, whether a logit is not finite
 @group(1) @binding(0) var<uniform> p: Params;
 
 var<workgroup> partial: array<f32, 256>;
@@ -58,7 +60,7 @@ fn live(i: u32) -> bool {
     if (p.step == OUTPUT) {
         return m.x != 0u && row.y >= m.y;
     }
-    return m.x == 0u || m.x >= p.step;
+    return m.x == 0u || (m.x >= p.step && m.x != OVER);
 }
 
 // The value of a token after temperature and repetition penalty.
@@ -164,7 +166,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
     }
     if (lane == 0u) {
-        drawn[p.out_row + i] = vec2<u32>(best_id, min(atomicLoad(&count), 1u));
+        drawn[p.drawn_row + i] = vec2<u32>(best_id, min(atomicLoad(&count), 1u));
     }
     if (GREEDY == 1u || s.temperature == 0.0) {
         return;
@@ -254,5 +256,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             }
         }
     }
-    drawn[p.out_row + i].x = chosen;
+    drawn[p.drawn_row + i].x = chosen;
 }

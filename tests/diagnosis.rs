@@ -59,7 +59,8 @@ fn name(answer: &Answered) -> &'static str {
 fn spoil(answers: &mut [Answered], kernel: &str) {
     let written = answers.iter_mut().filter(|answer| name(answer) == kernel).find_map(|answer| {
         let Answered { before, after, .. } = answer;
-        let after = after.iter_mut().find(|after| !before.contains(after))?;
+        let has_numbers = |bytes: &[u8]| bytes.iter().any(|&byte| byte != 0);
+        let after = after.iter_mut().find(|after| !before.contains(after) && has_numbers(after))?;
         let at = (0..after.len()).step_by(4).find(|&at| after[at..at + 4] != [0; 4])?;
         Some(&mut after[at + 3])
     });

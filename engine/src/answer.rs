@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::generate::{Done, GenerateOptions, Overflow, TokenEvent};
 use crate::model::Model;
-use crate::session::{Read, Reading};
+use crate::session::{Read, ReadAhead, Reading};
 use crate::text::TextStream;
 
 /// One answer in the making.
@@ -74,6 +74,13 @@ impl Answer {
     pub fn read(&self, sequence: usize) -> Read<'_> {
         let GenerateOptions { depth, sampling, .. } = self.options;
         Read { sequence, tokens: &self.context, depth, sampling, place: self.n_made as u32 }
+    }
+
+    /// How far it may be read beyond the next token: to its end, and as long as the window has room.
+    pub fn ahead(&self, n_tokens: usize) -> ReadAhead {
+        let n_left = self.options.n_tokens - self.n_made;
+        let n_room = self.window - self.context.len() + 1;
+        ReadAhead { n_tokens: n_tokens.min(n_left).min(n_room), end: self.eos }
     }
 
     /// The next token.

@@ -1,5 +1,6 @@
 //! Several answers at once, which come and go while the others go on.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use web_time::Instant;
@@ -8,7 +9,8 @@ use crate::answer::{Answer, capacity};
 use crate::error::Result;
 use crate::generate::{Done, GenerateOptions, TokenEvent};
 use crate::model::Model;
-use crate::session::{Read, Session};
+use crate::pace::{Brought, Pace};
+use crate::session::{Reading, Session};
 
 /// Makes several answers at once, each exactly as it would come alone. Every answer has a slot; one that is free
 /// still has the cache of the answer before, which the next one with the same beginning takes over.
@@ -18,11 +20,14 @@ pub struct Batch {
     slots: Vec<Slot>,
     /// Answers that have left so far.
     n_left: u64,
+    pace: Pace,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Slot {
     answer: Option<Answer>,
+    /// What was read ahead, with the time that each took in ms.
+    read: VecDeque<(Reading, f64)>,
     /// Tokens of the prompt that were cached when the answer began.
     n_cached: usize,
     /// The place, among all that left, of the one that left this slot last; 0 before.
@@ -41,7 +46,7 @@ impl Batch {
         let answers = answers.collect::<Result<Vec<_>>>()?;
         let session = Session::new(model, answers.len(), capacity(model, &answers))?;
         let slots = answers.into_iter().map(|answer| Slot { answer: Some(answer), ..Slot::default() });
-        Ok(Batch { session, slots: slots.collect(), n_left: 0 })
+        Ok(Batch { session, slots: slots.collect(), n_left: 0, pace: Pace::new(model.device()) })
     }
 
     /// Free slots for contexts of at most `window` tokens.
@@ -51,7 +56,8 @@ impl Batch {
     /// window is above the model's.
     pub fn with_slots(model: &Arc<Model>, n_slots: usize, window: usize) -> Result<Batch> {
         let session = Session::new(model, n_slots, window)?;
-        Ok(Batch { session, slots: vec![Slot::default(); n_slots.max(1)], n_left: 0 })
+        let slots = vec![Slot::default(); n_slots.max(1)];
+        Ok(Batch { session, slots, n_left: 0, pace: Pace::new(model.device()) })
     }
 
     /// Begins an answer in a free slot; None where all are taken.
@@ -63,7 +69,9 @@ impl Batch {
         let context = answer.read(0).tokens;
         let Some(chosen) = self.choose(context) else { return Ok(None) };
         let n_cached = self.n_common(chosen, context);
-        self.slots[chosen] = Slot { answer: Some(answer), n_cached, left: self.slots[chosen].left };
+        let left = self.slots[chosen].left;
+        self.slots[chosen] = Slot { answer: Some(answer), read: VecDeque::new(), n_cached, left };
+        self.pace.restart();
         Ok(Some(chosen))
     }
 
@@ -84,32 +92,61 @@ impl Batch {
         self.session.context(slot).iter().zip(context).take_while(|(a, b)| a == b).count()
     }
 
-    /// The next token of each answer that has not ended, with its slot; none: all have ended. An answer that
-    /// fails leaves, and the others go on.
+    /// The next token of each answer that has not ended, with its slot; none: all have ended. Where some answers were
+    /// read further than others, those of them that have a token. An answer that fails leaves, and the others go on.
     ///
     /// # Errors
     /// Those of the device. Afterwards all answers are as before, and can be asked for again.
     pub async fn next(&mut self) -> Result<Vec<(usize, Result<TokenEvent>)>> {
+        let mut events = vec![];
+        if self.slots.iter().all(|slot| slot.read.is_empty()) {
+            events = self.read_ahead().await?;
+        }
+        for (at, slot) in self.slots.iter_mut().enumerate() {
+            let Some(answer) = &mut slot.answer else { continue };
+            let Some((reading, ms)) = slot.read.pop_front() else { continue };
+            events.push((at, Ok(TokenEvent { ms, ..answer.accept(&reading) })));
+            if answer.done().is_some() {
+                slot.read.clear();
+            }
+        }
+        Ok(events)
+    }
+
+    /// Reads every answer that has not ended. Those that fail leave; their errors.
+    async fn read_ahead(&mut self) -> Result<Vec<(usize, Result<TokenEvent>)>> {
         let began = Instant::now();
-        let is_open = |&slot: &usize| self.slots[slot].answer.as_ref().is_some_and(|a| a.done().is_none());
-        let open: Vec<usize> = (0..self.slots.len()).filter(is_open).collect();
+        let n_tokens = self.pace.n_tokens();
+        let open = self.slots.iter().enumerate().filter_map(|(at, slot)| {
+            let answer = slot.answer.as_ref().filter(|answer| answer.done().is_none())?;
+            Some((at, (answer.read(at), answer.ahead(n_tokens))))
+        });
+        let (open, reads): (Vec<usize>, Vec<_>) = open.unzip();
         if open.is_empty() {
             return Ok(vec![]);
         }
-        let reads: Vec<Read<'_>> =
-            open.iter().filter_map(|&slot| Some(self.slots[slot].answer.as_ref()?.read(slot))).collect();
-        let readings = self.session.read_each(&reads).await?;
+        let read = self.session.read_ahead(&reads).await?;
         let ms = began.elapsed().as_secs_f64() * 1000.0;
-        let mut events = Vec::with_capacity(open.len());
-        for (slot, reading) in open.into_iter().zip(readings) {
-            let Some(answer) = &mut self.slots[slot].answer else { continue };
-            let event = reading.map(|reading| TokenEvent { ms, ..answer.accept(&reading) });
-            if event.is_err() {
-                self.leave(slot);
+        self.pace.learn(Brought {
+            n_sequences: open.len(),
+            n_recorded: reads.iter().map(|(_, ahead)| ahead.n_tokens).sum(),
+            n_tokens: read.iter().flatten().map(Vec::len).sum(),
+            ms,
+        });
+        let mut failed = vec![];
+        for (at, read) in open.into_iter().zip(read) {
+            match read {
+                Ok(readings) => {
+                    let ms = ms / readings.len() as f64;
+                    self.slots[at].read.extend(readings.into_iter().map(|reading| (reading, ms)));
+                }
+                Err(error) => {
+                    self.leave(at);
+                    failed.push((at, Err(error)));
+                }
             }
-            events.push((slot, event));
         }
-        Ok(events)
+        Ok(failed)
     }
 
     /// Why an answer ended; None while it has not, and where there is none.
@@ -126,7 +163,7 @@ impl Batch {
     pub fn leave(&mut self, slot: usize) {
         if let Some(slot) = self.slots.get_mut(slot) {
             self.n_left += 1;
-            *slot = Slot { answer: None, n_cached: 0, left: self.n_left };
+            *slot = Slot { left: self.n_left, ..Slot::default() };
         }
     }
 

@@ -34,6 +34,11 @@ impl Sequence {
         n_common
     }
 
+    /// One token more.
+    pub fn push(&mut self, token: u32) {
+        self.tokens.push(token);
+    }
+
     /// Keeps what was computed for the first `n` positions, and their tokens.
     pub fn truncate(&mut self, n: usize) {
         self.tokens.truncate(n);

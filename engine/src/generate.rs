@@ -1,5 +1,6 @@
 //! From a prompt to a stream of text.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use web_time::Instant;
@@ -9,8 +10,9 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::halting::{DepthControl, HaltedBy};
 use crate::model::Model;
+use crate::pace::{Brought, Pace};
 use crate::sampler::Sampling;
-use crate::session::Session;
+use crate::session::{Reading, Session};
 use crate::trace::StepTrace;
 
 /// What to do when the context outgrows the model's window.
@@ -111,7 +113,7 @@ pub struct TokenEvent {
     pub q_halt: f32,
     /// The halting values of the last step, before the bias.
     pub q_continue: f32,
-    /// The time that the token took, in milliseconds.
+    /// The time that the token took, in milliseconds: its share of that of the tokens that came with it.
     pub ms: f64,
     /// Every step, where it was asked for.
     pub trace: Option<Vec<StepTrace>>,
@@ -122,6 +124,9 @@ pub struct TokenEvent {
 pub struct Generator {
     session: Session,
     answer: Answer,
+    /// What was read ahead, with the time that each took in ms.
+    read: VecDeque<(Reading, f64)>,
+    pace: Pace,
 }
 
 impl Generator {
@@ -134,7 +139,7 @@ impl Generator {
     pub fn new(model: &Arc<Model>, prompt: &[u32], options: GenerateOptions) -> Result<Generator> {
         let answer = Answer::new(model, model.config().block_size, prompt, options)?;
         let session = Session::new(model, 1, capacity(model, [&answer]))?;
-        Ok(Generator { session, answer })
+        Ok(Generator { session, answer, read: VecDeque::new(), pace: Pace::new(model.device()) })
     }
 
     /// The next token, or None when the answer has ended. With [`GenerateOptions::trace`], `on_step` is told of
@@ -146,23 +151,52 @@ impl Generator {
         if self.answer.done().is_some() {
             return Ok(None);
         }
-        let began = Instant::now();
-        let read = self.answer.read(0);
-        let mut steps = Vec::new();
-        let reading = if self.answer.is_traced() {
-            let mut ignore = |_: &StepTrace| ();
-            let on_step = on_step.unwrap_or(&mut ignore);
-            let mut keep = |step: StepTrace| {
-                on_step(&step);
-                steps.push(step);
-            };
-            self.session.read_traced(&read, &mut keep).await?
-        } else {
-            self.session.read(&[read]).await?.remove(0)
+        let mut trace = None;
+        if self.answer.is_traced() {
+            trace = Some(self.read_traced(on_step).await?);
+        } else if self.read.is_empty() {
+            self.read_ahead().await?;
+        }
+        let Some((reading, ms)) = self.read.pop_front() else {
+            return Err(Error::Internal("a read without a token".to_owned()));
         };
-        let trace = self.answer.is_traced().then_some(steps);
         let event = self.answer.accept(&reading);
-        Ok(Some(TokenEvent { ms: began.elapsed().as_secs_f64() * 1000.0, trace, ..event }))
+        if self.answer.done().is_some() {
+            self.read.clear();
+        }
+        Ok(Some(TokenEvent { ms, trace, ..event }))
+    }
+
+    async fn read_ahead(&mut self) -> Result<()> {
+        let began = Instant::now();
+        let ahead = self.answer.ahead(self.pace.n_tokens());
+        let readings = self.session.read_ahead(&[(self.answer.read(0), ahead)]).await?.remove(0)?;
+        let ms = began.elapsed().as_secs_f64() * 1000.0;
+        let n_tokens = readings.len();
+        self.pace.learn(Brought { n_sequences: 1, n_recorded: ahead.n_tokens, n_tokens, ms });
+        self.read.extend(readings.into_iter().map(|reading| (reading, ms / n_tokens as f64)));
+        Ok(())
+    }
+
+    /// One token, and each of its steps.
+    async fn read_traced(&mut self, on_step: Option<&mut dyn FnMut(&StepTrace)>) -> Result<Vec<StepTrace>> {
+        let began = Instant::now();
+        let mut steps = Vec::new();
+        let mut ignore = |_: &StepTrace| ();
+        let on_step = on_step.unwrap_or(&mut ignore);
+        let mut keep = |step: StepTrace| {
+            on_step(&step);
+            steps.push(step);
+        };
+        let reading = self.session.read_traced(&self.answer.read(0), &mut keep).await?;
+        self.read.push_back((reading, began.elapsed().as_secs_f64() * 1000.0));
+        Ok(steps)
+    }
+
+    /// From now on at most so many tokens are computed in one go, for whoever measures. Otherwise it is as many as
+    /// come within some tens of ms.
+    pub fn limit_tokens_at_once(&mut self, n_tokens: usize) {
+        self.pace.limit(n_tokens);
     }
 
     /// Makes another answer, in place of the one before. What its prompt shares with the context of that one is
@@ -178,6 +212,8 @@ impl Generator {
             self.session = Session::new(&model, 1, model.config().block_size)?;
         }
         self.answer = answer;
+        self.read.clear();
+        self.pace.restart();
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::kernels::halt::{BY_CAP, BY_FORCED, BY_TEST, Control};
+use crate::kernels::sample::NO_TOKEN;
 
 /// How long a sequence may think. The default leaves it to the model.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -62,6 +63,9 @@ impl DepthControl {
             cap,
             forced: self.forced.unwrap_or(0),
             bias: self.halt_bias.unwrap_or(config.halt_bias),
+            reach: cap,
+            most_tokens: n_tokens as u32,
+            end: NO_TOKEN,
         }
     }
 }

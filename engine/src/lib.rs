@@ -43,6 +43,7 @@ mod halting;
 #[doc(hidden)]
 pub mod kernels;
 mod model;
+mod pace;
 #[doc(hidden)]
 pub mod recording;
 mod sampler;
@@ -66,7 +67,7 @@ pub use model::{CacheBytes, Model, WorkBytes, weights_bytes};
 pub use sampler::Sampling;
 pub use score::{ScoreReading, ScoredToken, Scorer};
 pub use self_check::{largest_buffer_bytes, load_checked, open_checked, self_check};
-pub use session::{Computed, Prefix, Read, Reading, Session};
+pub use session::{Computed, MOST_TOKENS, Prefix, Read, ReadAhead, Reading, Session};
 pub use tokenizer::{Decoder, Tokenizer};
 pub use trace::{CycleTrace, Level, StepTrace, TopToken, likeliest};
 pub use weights::{ReadAt, Tensor, WeightFile, WeightType, Weights, expected_tensors};

@@ -20,7 +20,7 @@ use crate::kernels::attention::heads_of_a_group;
 use crate::model::state::MOST_LOGITS;
 use crate::model::{CacheBytes, Model};
 use crate::sampler::Sampling;
-use crate::session::{Read, Session};
+use crate::session::{Read, ReadAhead, Session};
 use crate::weights::{WeightFile, WeightType, Weights, expected_tensors};
 
 /// How far a number may be from the processor's, as a share of the largest.
@@ -93,8 +93,8 @@ pub async fn load_checked(
     }
 }
 
-/// Whether a device computes what the twins compute, by a miniature of a model: a prompt, and a further token with
-/// every step seen.
+/// Whether a device computes what the twins compute, by a miniature of a model: a prompt, a further token with every
+/// step seen, and one that is fed back.
 ///
 /// # Errors
 /// [`Error::WrongGpu`]; those of the device.
@@ -218,6 +218,12 @@ async fn observe(
         seen.push(("the states", step.z_h.concat()));
         seen.push(("the movements", step.cycles.iter().flat_map(|cycle| cycle.moved.clone()).collect()));
         seen.push(("the probabilities", step.top.iter().map(|top| top.probability).collect()));
+    }
+    // One that is fed back, and the one behind it.
+    let ahead = ReadAhead { n_tokens: 2, end: None };
+    for reading in session.read_ahead(&[(read(6, 1), ahead)]).await?.remove(0)? {
+        seen.push(("the halting values", reading.q.to_vec()));
+        seen.push(("the likeliest tokens", vec![reading.token as f32]));
     }
     Ok(seen)
 }

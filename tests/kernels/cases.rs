@@ -414,11 +414,14 @@ pub async fn halt(on: &Devices) {
                 cap: 4 - random.below(2) as u32,
                 forced: random.below(8).saturating_sub(3) as u32,
                 bias: random.unit(),
+                reach: 1 + random.below(5) as u32,
+                most_tokens: 0,
+                end: 0,
             })
             .collect();
         let mut q = floats(&mut random, 2 * 4 * n_slots, 1.0);
         // Exactly at the threshold is not above it.
-        controls[0] = Control { n_tokens: 1, floor: 1, cap: 5, forced: 0, bias: 0.25 };
+        controls[0] = Control { n_tokens: 1, floor: 1, cap: 5, forced: 0, bias: 0.25, ..controls[0] };
         let at = 2 * ((step as usize - 1) * n_slots);
         (q[at], q[at + 1]) = (0.5f32.to_bits(), (0.5f32 + controls[0].bias).to_bits());
         let mask = (0..n_sequences).flat_map(|s| if s % 9 == 8 { [1, 7] } else { [0, 0] }).collect();
@@ -441,6 +444,7 @@ pub async fn halt(on: &Devices) {
                 capacity: capacity as u32,
                 n_slots: n_slots as u32,
                 n_planes: n_planes as u32,
+                first_halted: 0,
             }
             .record(r);
         })

@@ -11,9 +11,9 @@ use fathom_engine::kernels::load_rows::LoadRows;
 use fathom_engine::kernels::movement::Movement;
 use fathom_engine::kernels::prefix_sum::PrefixSum;
 use fathom_engine::kernels::q_head::QHead;
-use fathom_engine::kernels::sample::{Sample, SamplerWords, pcg3d};
+use fathom_engine::kernels::sample::{NO_TOKEN, Sample, SamplerWords, pcg3d};
 use fathom_engine::kernels::store_rows::StoreRows;
-use fathom_engine::kernels::{OUTPUT, Span};
+use fathom_engine::kernels::{OUTPUT, OVER, Span};
 use fathom_engine::recording::Recording;
 
 use super::cases::{WEIGHT_TYPES, weights};
@@ -64,7 +64,13 @@ pub async fn a_call_writes_its_live_rows_and_nothing_else(on: &Devices) {
     words.push(floats(&mut random, 11 * 8, 1.0));
     words.extend([8, 4].map(|n| bits(vec![3.0; n])));
 
-    for ((step, live), name) in STEPS.into_iter().zip(LIVE).flat_map(|step| {
+    // The same with the third sequence over: it has no rows.
+    let mut without = words.clone();
+    without[1][4..].fill(OVER);
+    let live_without = LIVE.map(|live| std::array::from_fn(|i| live[i] && scene.places[i].0 != 2));
+    let all = STEPS.into_iter().zip(LIVE).map(|step| (step, &words));
+    let all = all.chain(STEPS.into_iter().zip(live_without).map(|step| (step, &without)));
+    for (((step, live), words), name) in all.flat_map(|step| {
         ["linear", "norm", "qkv", "load", "attention", "inject", "movement", "store", "sum", "q"]
             .map(|name| (step, name))
     }) {
@@ -131,8 +137,8 @@ pub async fn a_call_writes_its_live_rows_and_nothing_else(on: &Devices) {
             _ => &[(6, 8, None)],
         };
         for device in [&on.gpu, &on.cpu] {
-            let found = run(device, &words, &record).await;
-            for (buffer, (found, before)) in found.iter().zip(&words).enumerate() {
+            let found = run(device, words, &record).await;
+            for (buffer, (found, before)) in found.iter().zip(words).enumerate() {
                 let mut expected = vec![false; before.len()];
                 let places = outputs.iter().filter(|(output, ..)| *output == buffer);
                 for (&(_, width, slab), (i, &(s, position))) in
@@ -156,7 +162,8 @@ pub async fn a_call_writes_its_live_rows_and_nothing_else(on: &Devices) {
 }
 
 pub async fn a_sequence_halts_when_it_should(on: &Devices) {
-    let control = Control { n_tokens: 2, floor: 1, cap: 4, forced: 0, bias: 0.5 };
+    let (reach, most_tokens, end) = (5, 2, NO_TOKEN);
+    let control = Control { n_tokens: 2, floor: 1, cap: 4, forced: 0, bias: 0.5, reach, most_tokens, end };
     // Step, the depth it had halted at before, q_halt and q_continue, and what halts it.
     let expected = [
         (control, 1, 0, [0.5, 0.75], Some(BY_TEST)),
@@ -176,6 +183,10 @@ pub async fn a_sequence_halts_when_it_should(on: &Devices) {
         (Control { forced: 3, ..control }, 2, 0, [9.0, 1.0], None),
         (Control { forced: 3, ..control }, 3, 0, [-9.0, 1.0], Some(BY_FORCED)),
         (Control { forced: 3, cap: 2, ..control }, 2, 0, [9.0, 1.0], None),
+        // Its reach ends here: it halts here or is over.
+        (Control { reach: 2, ..control }, 1, 0, [-9.0, 1.0], None),
+        (Control { reach: 2, ..control }, 2, 0, [-9.0, 1.0], Some(OVER)),
+        (Control { reach: 2, ..control }, 2, 0, [9.0, 1.0], Some(BY_TEST)),
     ];
     for (case, (control, step, depth, q, by)) in expected.into_iter().enumerate() {
         // Sequence 1 of 2, capacity 3, 5 planes; its last token is at slot 4. All other values would halt it.
@@ -187,20 +198,34 @@ pub async fn a_sequence_halts_when_it_should(on: &Devices) {
             bits(all_q),
             (0..10).collect(),
             vec![0, 7, depth, 8],
-            poison(8),
+            poison(4 * (3 + 2)),
         ];
         for device in [&on.gpu, &on.cpu] {
             let record = |r: &mut Recording, b: &[Buffer]| {
-                let (controls, q, out_from, mask, halted) = (&b[0], &b[1], &b[2], &b[3], &b[4]);
-                let (n_sequences, capacity, n_slots, n_planes) = (2, 3, 6, 5);
-                Halt { controls, q, out_from, mask, halted, step, n_sequences, capacity, n_slots, n_planes }
-                    .record(r);
+                Halt {
+                    controls: &b[0],
+                    q: &b[1],
+                    out_from: &b[2],
+                    mask: &b[3],
+                    halted: &b[4],
+                    step,
+                    n_sequences: 2,
+                    capacity: 3,
+                    n_slots: 6,
+                    n_planes: 5,
+                    first_halted: 3,
+                }
+                .record(r);
             };
             let found = run(device, &words, &record).await;
             let mut expected = words.clone();
-            if let Some(by) = by {
-                expected[3][2..].copy_from_slice(&[step, 5 + step - 1]);
-                expected[4][4..].copy_from_slice(&[step, by, q[0].to_bits(), q[1].to_bits()]);
+            match by {
+                Some(OVER) => expected[3][2..].fill(OVER),
+                Some(by) => {
+                    expected[3][2..].copy_from_slice(&[step, 5 + step - 1]);
+                    expected[4][16..].copy_from_slice(&[step, by, q[0].to_bits(), q[1].to_bits()]);
+                }
+                None => {}
             }
             assert_eq!(found, expected, "case {case} on {device:?}");
         }
@@ -407,7 +432,8 @@ pub async fn equal_logits_show_the_random_words(on: &Devices) {
         let record = |r: &mut Recording, b: &[Buffer]| {
             let span = Span { rows: &b[0], mask: &b[1], first: 0, n: N, step: 1 };
             let (logits, has_text, seen, samplers, drawn) = (&b[2], &b[3], &b[4], &b[5], &b[6]);
-            Sample { span, logits, has_text, seen, samplers, drawn, n_vocab: 4096, out_row: 0 }.record(r);
+            Sample { span, logits, has_text, seen, samplers, drawn, n_vocab: 4096, out_row: 0, drawn_row: 0 }
+                .record(r);
         };
         assert_eq!(run(device, &words, &record).await[6], expected, "{device:?}");
     }

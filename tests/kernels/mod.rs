@@ -7,6 +7,7 @@
 
 pub mod cases;
 pub mod expected;
+pub mod feeding;
 mod order;
 #[path = "../random.rs"]
 mod random;
@@ -42,6 +43,8 @@ macro_rules! for_each_test {
             expected::attention_is_that_of_f64_and_looks_at_nothing_else,
             expected::a_row_is_the_same_in_every_window,
             expected::equal_logits_show_the_random_words,
+            feeding::feed_as_its_twin,
+            feeding::a_token_is_fed_back_when_it_should,
             sampling::greedy_is_equal_and_faulty_logits_are_told,
             sampling::draws_follow_the_reference,
             sampling::the_random_stream_is_the_same_everywhere,

@@ -52,7 +52,8 @@ impl Draw {
         move |r, b| {
             let span = Span { rows: &b[0], mask: &b[1], first: 0, n: n as u32, step: OUTPUT };
             let (logits, has_text, seen, samplers, drawn) = (&b[2], &b[3], &b[4], &b[5], &b[6]);
-            Sample { span, logits, has_text, seen, samplers, drawn, n_vocab, out_row: 0 }.record(r);
+            Sample { span, logits, has_text, seen, samplers, drawn, n_vocab, out_row: 0, drawn_row: 0 }
+                .record(r);
         }
     }
 

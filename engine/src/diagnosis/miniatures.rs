@@ -10,7 +10,7 @@ use crate::halting::DepthControl;
 use crate::model::Model;
 use crate::sampler::Sampling;
 use crate::self_check::known_weights;
-use crate::session::{Read, Session};
+use crate::session::{Read, ReadAhead, Session};
 use crate::weights::{WeightFile, WeightType, Weights};
 
 /// Two sequences of several rows, then one row more for each.
@@ -37,7 +37,7 @@ pub async fn known_answers() -> Result<Vec<Answered>> {
     Ok(answers)
 }
 
-/// Everything that generation does: a batch, drawn tokens, a further token, a trace.
+/// Everything that generation does: a batch, drawn tokens, a further token, one that is fed back, a trace.
 async fn read(model: &Arc<Model>) -> Result<()> {
     let mut session = Session::new(model, CONTEXTS.len(), model.config().block_size)?;
     let depth = |forced: Option<u32>| DepthControl { forced, ..DepthControl::default() };
@@ -55,6 +55,8 @@ async fn read(model: &Arc<Model>) -> Result<()> {
         .await?;
     session.read(&[of(0, 9, Some(2), drawn, 1), of(1, 6, Some(1), drawn, 1)]).await?;
     session.read(&[of(1, 7, Some(1), Sampling::default(), 2)]).await?;
+    let ahead = ReadAhead { n_tokens: 2, end: None };
+    session.read_ahead(&[(of(1, 8, Some(1), drawn, 3), ahead)]).await?;
     session.read_traced(&of(0, 10, Some(2), Sampling::default(), 2), &mut |_| ()).await?;
     Ok(())
 }

@@ -27,10 +27,10 @@ const ALLOWED: f32 = 3e-4;
 const ALLOWED_OF_SUMS: f64 = 1e-6;
 
 /// These decide, choose or copy: their answers are equal to the bit.
-const EXACT: [&str; 4] = ["halt", "load_rows", "sample", "store_rows"];
+const EXACT: [&str; 5] = ["feed", "halt", "load_rows", "sample", "store_rows"];
 
 /// Those whose answers are whole numbers.
-const WHOLE: [&str; 2] = ["halt", "sample"];
+const WHOLE: [&str; 3] = ["feed", "halt", "sample"];
 
 /// What [`Sums::of`] made of the answers on x86-64 with AVX2.
 const SUMS: [(&str, Sums); 11] = [

@@ -1,4 +1,4 @@
-//! The halting test of one step. The only kernel that writes the mask.
+//! The halting test of one step. With `feed` the only kernel that writes the mask.
 //!
 //! ```text
 //! halted when  forced depth:  step == forced
@@ -6,10 +6,11 @@
 //! ```
 //!
 //! (q_halt, q_continue) are those of the whole context: of the prefix that ends at its last token. A test that
-//! is passed below the floor is ignored, not remembered.
+//! is passed below the floor is ignored, not remembered. A sequence that needs a step beyond its reach is over: the
+//! host has to send what is missing.
 //! Source: CosmicFish-HRM `model.py`, HRMCore.forward.
 
-use super::{Bindings, Kernel, params, shader};
+use super::{Bindings, Kernel, OVER, params, shader};
 use crate::device::Buffer;
 use crate::recording::{Call, Recording};
 
@@ -22,6 +23,7 @@ params! {
     capacity: u32,
     n_slots: u32,
     n_planes: u32,
+    first_halted: u32,
 }
 
 /// Sequences of a workgroup.
@@ -48,6 +50,12 @@ pub struct Control {
     pub forced: u32,
     /// Added to q_halt before it is compared.
     pub bias: f32,
+    /// The last step that can be taken here: the planes above are not complete, or their steps not recorded.
+    pub reach: u32,
+    /// So long may the context become before the host has to read what was drawn.
+    pub most_tokens: u32,
+    /// The token after which nothing is wanted; [`NO_TOKEN`](super::sample::NO_TOKEN) for none.
+    pub end: u32,
 }
 
 /// The arguments.
@@ -61,7 +69,7 @@ pub struct Halt<'a> {
     pub out_from: &'a Buffer,
     /// `[sequence]` of (depth it halted at or 0, first position of its output stage), u32.
     pub mask: &'a Buffer,
-    /// `[sequence]` of (depth, halted by, q_halt, q_continue), written when it halts.
+    /// `[first_halted + sequence]` of (depth, halted by, q_halt, q_continue), written when it halts.
     pub halted: &'a Buffer,
     /// The step that was just computed, from 1.
     pub step: u32,
@@ -73,20 +81,22 @@ pub struct Halt<'a> {
     pub n_slots: u32,
     /// Columns of out_from.
     pub n_planes: u32,
+    /// The row of halted that is sequence 0's.
+    pub first_halted: u32,
 }
 
 impl Halt<'_> {
     /// One invocation a sequence.
     pub fn record(&self, recording: &mut Recording) {
-        let Halt { controls, q, out_from, mask, halted, step, n_sequences, capacity, n_slots, n_planes } =
-            *self;
+        let Halt { controls, q, out_from, mask, halted, .. } = *self;
+        let Halt { step, n_sequences, capacity, n_slots, n_planes, first_halted, .. } = *self;
         let n = n_sequences as usize;
         recording.expect(&KERNEL, "controls", controls, n * size_of::<Control>() / 4);
         recording.expect(&KERNEL, "q", q, 2 * step as usize * n_slots as usize);
         recording.expect(&KERNEL, "out_from", out_from, n * n_planes as usize);
         recording.expect(&KERNEL, "mask", mask, 2 * n);
-        recording.expect(&KERNEL, "halted", halted, 4 * n);
-        let params = Params { step, n_sequences, capacity, n_slots, n_planes };
+        recording.expect(&KERNEL, "halted", halted, 4 * (first_halted as usize + n));
+        let params = Params { step, n_sequences, capacity, n_slots, n_planes, first_halted };
         recording.call(Call {
             kernel: &KERNEL,
             constants: vec![],
@@ -99,7 +109,7 @@ impl Halt<'_> {
 
 fn twin(call: &Call, mut bindings: Bindings<'_>) {
     let p: Params = call.params();
-    let (controls, q) = (bindings.read::<[u32; 5]>(0), bindings.read::<[f32; 2]>(1));
+    let (controls, q) = (bindings.read::<[u32; 8]>(0), bindings.read::<[f32; 2]>(1));
     let (out_from, mask) = (bindings.read::<u32>(2), bindings.write::<[u32; 2]>(3));
     let halted = bindings.write::<[u32; 4]>(4);
     for s in 0..p.n_sequences as usize {
@@ -110,15 +120,21 @@ fn twin(call: &Call, mut bindings: Bindings<'_>) {
         let slot = s * p.capacity as usize + c.n_tokens as usize - 1;
         let [q_halt, q_continue] = q[(p.step as usize - 1) * p.n_slots as usize + slot];
         let by = if c.forced != 0 {
-            if p.step == c.forced { BY_FORCED } else { continue }
+            if p.step == c.forced { BY_FORCED } else { 0 }
         } else if p.step >= c.floor && q_halt + c.bias > q_continue {
             BY_TEST
         } else if p.step == c.cap {
             BY_CAP
         } else {
-            continue;
+            0
         };
+        if by == 0 {
+            if p.step == c.reach {
+                mask[s] = [OVER, OVER];
+            }
+            continue;
+        }
         mask[s] = [p.step, out_from[s * p.n_planes as usize + p.step as usize - 1]];
-        halted[s] = [p.step, by, q_halt.to_bits(), q_continue.to_bits()];
+        halted[p.first_halted as usize + s] = [p.step, by, q_halt.to_bits(), q_continue.to_bits()];
     }
 }

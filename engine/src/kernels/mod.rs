@@ -13,6 +13,7 @@
 pub mod attention;
 mod dot;
 pub mod embed;
+pub mod feed;
 pub mod halt;
 pub mod inject;
 pub mod linear;
@@ -36,6 +37,9 @@ use crate::weights::WeightType;
 /// own depth, which only the mask knows.
 pub const OUTPUT: u32 = u32::MAX;
 
+/// In the mask, in place of both of its words: the sequence takes no part in what follows.
+pub const OVER: u32 = u32::MAX;
+
 /// A shader, the layout of its parameters in Rust, and its CPU twin.
 #[derive(Debug)]
 pub struct Kernel {
@@ -51,6 +55,7 @@ pub struct Kernel {
 pub static ALL: &[&Kernel] = &[
     &attention::KERNEL,
     &embed::KERNEL,
+    &feed::KERNEL,
     &halt::KERNEL,
     &inject::KERNEL,
     &linear::KERNEL,
@@ -67,7 +72,7 @@ pub static ALL: &[&Kernel] = &[
 pub struct Span<'a> {
     /// `[row]` of (sequence, position, source row, 1 for the last row of its sequence), u32.
     pub rows: &'a Buffer,
-    /// `[sequence]` of (depth it halted at or 0, first position of its output stage), u32.
+    /// `[sequence]` of (depth it halted at or 0, first position of its output stage), or [`OVER`] twice, u32.
     pub mask: &'a Buffer,
     /// The first row.
     pub first: u32,
@@ -81,10 +86,14 @@ pub struct Span<'a> {
 pub(crate) type Row = [u32; 4];
 
 /// Whether a row is computed at all: a step until its sequence has halted below it, the output stage once it
-/// has halted. The shaders' `live`.
+/// has halted; nothing of one that is over. The shaders' `live`.
 pub(crate) fn live(row: Row, mask: &[[u32; 2]], step: u32) -> bool {
     let [depth, out_from] = mask[row[0] as usize];
-    if step == OUTPUT { depth != 0 && row[1] >= out_from } else { depth == 0 || depth >= step }
+    if step == OUTPUT {
+        depth != 0 && row[1] >= out_from
+    } else {
+        depth == 0 || (depth >= step && depth != OVER)
+    }
 }
 
 /// The slab that a plane parameter means for a row.

@@ -7,7 +7,7 @@
 //! 4 top-p         the smallest set of largest whose mass reaches p, ties kept
 //! 5 min-p         at least min_p of the largest probability
 //! 6 draw          in order of token id, u from pcg3d(seed, counter)
-//! drawn[out_row + i] = (token, 1 where a logit is not finite)        from logits[out_row + i, V], i < n_rows
+//! drawn[drawn_row + i] = (token, 1 where a logit is not finite)        from logits[out_row + i, V], i < n_rows
 //! ```
 //!
 //! A token's mass is exp(v - the largest v). Masses are summed in 256 contiguous segments, each from the left,
@@ -29,6 +29,7 @@ params! {
     step: u32,
     n_vocab: u32,
     out_row: u32,
+    drawn_row: u32,
 }
 
 /// Segments that a row's masses are summed in.
@@ -73,12 +74,14 @@ pub struct Sample<'a> {
     pub seen: &'a Buffer,
     /// `[sequence]` of [`SamplerWords`].
     pub samplers: &'a Buffer,
-    /// `[out_row + n_rows]` of (token, 1 where a logit is not finite), u32.
+    /// `[drawn_row + n_rows]` of (token, 1 where a logit is not finite), u32.
     pub drawn: &'a Buffer,
     /// V.
     pub n_vocab: u32,
-    /// The row of logits that row 0 reads, and of drawn that it writes.
+    /// The row of logits that row 0 reads.
     pub out_row: u32,
+    /// The row of drawn that row 0 writes.
+    pub drawn_row: u32,
 }
 
 impl Sample<'_> {
@@ -93,17 +96,17 @@ impl Sample<'_> {
     }
 
     fn record_variant(&self, recording: &mut Recording, greedy: u32) {
-        let Sample { span, logits, has_text, seen, samplers, drawn, n_vocab, out_row } = *self;
-        let n_rows = out_row as usize + span.n as usize;
+        let Sample { span, logits, has_text, seen, samplers, drawn, n_vocab, out_row, drawn_row } = *self;
+        let n_rows = span.n as usize;
         let words_of_bits = n_vocab.div_ceil(32) as usize;
         recording.expect_span(&KERNEL, &span);
-        recording.expect(&KERNEL, "logits", logits, n_rows * n_vocab as usize);
+        recording.expect(&KERNEL, "logits", logits, (out_row as usize + n_rows) * n_vocab as usize);
         recording.expect(&KERNEL, "has_text", has_text, words_of_bits);
         recording.expect(&KERNEL, "seen", seen, words_of_bits);
         recording.expect(&KERNEL, "samplers", samplers, size_of::<SamplerWords>() / 4);
-        recording.expect(&KERNEL, "drawn", drawn, 2 * n_rows);
+        recording.expect(&KERNEL, "drawn", drawn, 2 * (drawn_row as usize + n_rows));
         let (first_row, n_rows, step) = (span.first, span.n, span.step);
-        let params = Params { first_row, n_rows, step, n_vocab, out_row };
+        let params = Params { first_row, n_rows, step, n_vocab, out_row, drawn_row };
         let (rows, mask, logits, has_text) =
             (span.rows.clone(), span.mask.clone(), logits.clone(), has_text.clone());
         recording.call(Call {
@@ -121,7 +124,7 @@ fn twin(call: &Call, mut bindings: Bindings<'_>) {
     let (rows, mask) = (bindings.read::<Row>(0), bindings.read::<[u32; 2]>(1));
     let (logits, has_text) = (bindings.read::<f32>(2), bindings.read::<u32>(3));
     let (seen, samplers) = (bindings.read::<u32>(4), bindings.read::<[u32; 8]>(5));
-    let drawn = &mut bindings.write::<[u32; 2]>(6)[p.out_row as usize..][..p.n_rows as usize];
+    let drawn = &mut bindings.write::<[u32; 2]>(6)[p.drawn_row as usize..][..p.n_rows as usize];
     let n_vocab = p.n_vocab as usize;
     let words_of_bits = n_vocab.div_ceil(32);
     drawn.par_iter_mut().enumerate().for_each(|(i, drawn)| {

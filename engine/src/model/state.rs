@@ -50,7 +50,7 @@ pub struct Work {
     pub hidden: Buffer,
     /// `[n_logits, V]`.
     pub logits: Buffer,
-    /// `[n_logits]` of (token, whether a logit is not finite).
+    /// `[n_drawn]` of (token, whether a logit is not finite).
     pub drawn: Buffer,
     /// Bound where a kernel writes nothing.
     pub unused: Buffer,
@@ -138,11 +138,15 @@ impl State {
         device: &Device,
         n_rows: usize,
         n_logits: usize,
+        n_drawn: usize,
     ) -> Result<()> {
+        let new = New::of(config, device, self.n_slots);
         let (has_rows, has_logits) = (self.work.n_rows, self.work.n_logits);
         if n_rows > has_rows || n_logits > has_logits {
-            let new = New::of(config, device, self.n_slots);
             self.work = new.work(n_rows.max(has_rows), n_logits.max(has_logits))?;
+        }
+        if new.drawn_bytes(n_drawn) > self.work.drawn.n_bytes() {
+            self.work.drawn = device.buffer("drawn tokens", new.drawn_bytes(n_drawn))?;
         }
         Ok(())
     }
@@ -174,6 +178,10 @@ impl<'a> New<'a> {
             sum: self.slots("sums of z_H", self.bytes.sum, 1)?,
             applications: self.applications(self.bytes.n_step, 1)?,
         })
+    }
+
+    fn drawn_bytes(&self, n_drawn: usize) -> u64 {
+        WorkBytes::of(self.config).drawn * n_drawn as u64
     }
 
     fn work(&self, n_rows: usize, n_logits: usize) -> Result<Work> {

@@ -1,5 +1,6 @@
 //! The small buffers that the host fills for a submission, and the one that it reads.
 
+use super::MOST_TOKENS;
 use crate::config::Config;
 use crate::device::{Buffer, Device};
 use crate::error::Result;
@@ -20,7 +21,7 @@ pub struct Inputs {
     pub controls: Buffer,
     /// `[sequence, depth]`: what halting at that depth writes into the mask.
     pub out_from: Buffer,
-    /// `[sequence]` of (depth, halted by, q_halt, q_continue).
+    /// `[token, sequence]` of (depth, halted by, q_halt, q_continue).
     pub halted: Buffer,
     /// `[sequence]`.
     pub samplers: Buffer,
@@ -43,7 +44,7 @@ impl Inputs {
             peek: words("the trace's mask", 2)?,
             controls: words("depth controls", size_of::<Control>() / 4)?,
             out_from: words("where output stages begin", config.hrm_max_steps)?,
-            halted: words("how sequences halted", 4)?,
+            halted: words("how sequences halted", 4 * MOST_TOKENS)?,
             samplers: words("samplers", size_of::<SamplerWords>() / 4)?,
             are_greedy: true,
             seen: words("seen tokens", config.vocab_size.div_ceil(32))?,

@@ -4,7 +4,10 @@
 //! own depth and its next token. A first submission holds the steps that the last tokens needed, the output
 //! stage and the sampling; a sequence that has not halted by then gets the deeper steps in a second one. Where
 //! the output stage has to be computed for a whole context at a depth that nobody expected, it is a third.
+//!
+//! [`Session::read_ahead`] goes on behind the next token within the first submission (`ahead.rs`).
 
+mod ahead;
 mod inputs;
 mod read_out;
 mod submission;
@@ -19,11 +22,12 @@ use crate::cache::Sequence;
 use crate::error::{Error, Result};
 use crate::halting::{DepthControl, HaltedBy};
 use crate::kernels::halt::Control;
-use crate::kernels::sample::SamplerWords;
+use crate::kernels::sample::{NO_TOKEN, SamplerWords};
 use crate::model::Model;
 use crate::model::state::State;
 use crate::sampler::Sampling;
 
+pub use ahead::{MOST_TOKENS, ReadAhead};
 pub use read_out::Prefix;
 
 /// Several contexts of one model. Each has exactly the results that it would have alone.
@@ -33,8 +37,8 @@ pub struct Session {
     state: State,
     inputs: Inputs,
     sequences: Vec<Sequence>,
-    /// The depth of each sequence's last token: as far as a first submission looks ahead.
-    ahead: Vec<u32>,
+    /// The depth of each sequence's last token: as deep as a first submission goes.
+    expected: Vec<u32>,
     computed: Computed,
 }
 
@@ -78,14 +82,30 @@ pub struct Computed {
 }
 
 /// A context on its way.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Pending {
     sequence: usize,
     control: Control,
     /// The most steps that can come of it.
     deepest: u32,
+    /// Whether the token that is drawn now is to be fed back, and how often.
+    ahead: ReadAhead,
+    /// The last step that was taken without halting.
+    done: u32,
     halted: Option<Halted>,
     token: Option<Token>,
+    /// Those that were fed back.
+    readings: Vec<Reading>,
+}
+
+impl Pending {
+    /// Whether it may halt at a step, and then has its output stage.
+    fn may_halt_at(&self, step: u32) -> bool {
+        match self.control.forced {
+            0 => step <= self.deepest && (step >= self.control.floor || step == self.control.cap),
+            forced => step == forced,
+        }
+    }
 }
 
 /// What the output stage came to.
@@ -128,7 +148,7 @@ impl Session {
             state: State::new(config, device, n_sequences, capacity)?,
             inputs: Inputs::new(config, device, n_sequences)?,
             sequences: vec![Sequence::new(config.hrm_max_steps); n_sequences],
-            ahead: vec![1; n_sequences],
+            expected: vec![1; n_sequences],
             computed: Computed::default(),
         })
     }
@@ -169,21 +189,40 @@ impl Session {
     /// [`DepthControl::check`] and [`Sampling::check`]: nothing has changed. Those of the device: all sequences
     /// are empty, and can be used again.
     pub async fn read_each(&mut self, reads: &[Read<'_>]) -> Result<Vec<Result<Reading>>> {
-        let mut pending = self.accept(reads)?;
+        let ahead = ReadAhead { n_tokens: 1, end: None };
+        let reads: Vec<_> = reads.iter().map(|read| (read.clone(), ahead)).collect();
+        let readings = self.read_ahead(&reads).await?.into_iter();
+        Ok(readings.map(|readings| readings.map(|mut readings| readings.remove(0))).collect())
+    }
+
+    /// The same for several tokens in a row: each is fed back on the device, which stops where it lacks something
+    /// that the host has to send, so there may be fewer than were wanted, but always the first. They are those that
+    /// as many calls of [`Session::read_each`] give.
+    ///
+    /// # Errors
+    /// Those of [`Session::read_each`]. A failure behind a sequence's first token is left to the next read.
+    pub async fn read_ahead(&mut self, reads: &[(Read<'_>, ReadAhead)]) -> Result<Vec<Result<Vec<Reading>>>> {
+        let (contexts, aheads): (Vec<Read<'_>>, Vec<ReadAhead>) = reads.iter().cloned().unzip();
+        let mut pending = self.accept(&contexts)?;
+        for (p, ahead) in pending.iter_mut().zip(aheads) {
+            p.ahead = ahead;
+        }
         let done = self.think(&mut pending).await;
-        self.finish(done, &pending)
+        self.finish(done, pending)
     }
 
     /// Submission after submission, until every sequence has halted and has its token.
     async fn think(&mut self, pending: &mut [Pending]) -> Result<()> {
         let expected = |p: &Pending| match p.control.forced {
-            0 => self.ahead[p.sequence].max(p.control.floor).min(p.deepest),
+            0 => self.expected[p.sequence].max(p.control.floor).min(p.deepest),
             forced => forced,
         };
         let first = pending.iter().map(expected).max().unwrap_or(1);
         self.submit(pending, 1..=first, Kind::Answer).await?;
-        if let Some(deepest) = pending.iter().filter(|p| p.halted.is_none()).map(|p| p.deepest).max() {
-            self.submit(pending, first + 1..=deepest, Kind::Answer).await?;
+        let undecided = || pending.iter().filter(|p| p.halted.is_none());
+        let (done, deepest) = (undecided().map(|p| p.done).min(), undecided().map(|p| p.deepest).max());
+        if let (Some(done), Some(deepest)) = (done, deepest) {
+            self.submit(pending, done + 1..=deepest, Kind::Answer).await?;
         }
         if pending.iter().any(|p| p.token.is_none()) {
             self.submit(pending, NO_STEPS, Kind::Answer).await?;
@@ -220,8 +259,11 @@ impl Session {
             sequence: read.sequence,
             control: read.depth.words(model.config(), read.tokens.len()),
             deepest: read.depth.deepest(model.config()),
+            ahead: ReadAhead { n_tokens: 1, end: None },
+            done: 0,
             halted: None,
             token: None,
+            readings: vec![],
         };
         Ok(reads.iter().map(pending).collect())
     }
@@ -247,20 +289,28 @@ impl Session {
     }
 
     /// The readings; or, where the device failed, an empty session, because nobody knows what it did.
-    fn finish(&mut self, done: Result<()>, pending: &[Pending]) -> Result<Vec<Result<Reading>>> {
+    fn finish(&mut self, done: Result<()>, pending: Vec<Pending>) -> Result<Vec<Result<Vec<Reading>>>> {
         if let Err(error) = done {
             self.sequences.iter_mut().for_each(|sequence| sequence.truncate(0));
             return Err(error);
         }
-        let finish_one = |p: &Pending| {
-            let reading = self.reading(p);
-            match &reading {
-                Ok(reading) => self.ahead[p.sequence] = reading.depth,
-                Err(_) => self.sequences[p.sequence].truncate(0),
+        let finish_one = |mut p: Pending| {
+            match self.reading(&p) {
+                Ok(reading) => {
+                    self.expected[p.sequence] = reading.depth;
+                    p.readings.push(reading);
+                }
+                Err(error) => {
+                    self.sequences[p.sequence].truncate(0);
+                    // What came before it is good; the next read comes to the error first.
+                    if p.readings.is_empty() {
+                        return Err(error);
+                    }
+                }
             }
-            reading
+            Ok(p.readings)
         };
-        Ok(pending.iter().map(finish_one).collect())
+        Ok(pending.into_iter().map(finish_one).collect())
     }
 
     fn reading(&self, p: &Pending) -> Result<Reading> {
@@ -284,6 +334,7 @@ impl Session {
         let n = sequence.tokens().len();
         if p.halted.is_none() && outcome.last_step > 0 {
             p.halted = outcome.halted;
+            p.done = outcome.last_step;
             let depth = p.halted.map_or(outcome.last_step, |halted| halted.depth);
             self.computed.input_rows += (n - sequence.x_from()) as u64;
             self.computed.step_rows += (1..=depth).map(|d| (n - sequence.step_from(d)) as u64).sum::<u64>();
@@ -295,7 +346,7 @@ impl Session {
         if p.halted.is_some_and(|halted| halted.depth == depth) {
             p.token = Some(match token {
                 _ if is_bad != 0 => Token::NotFinite,
-                token if token as usize >= self.model.config().vocab_size => Token::NoneHasText,
+                NO_TOKEN => Token::NoneHasText,
                 token => Token::Drawn(token),
             });
         }

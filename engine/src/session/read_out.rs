@@ -233,7 +233,7 @@ impl Session {
         let steps: Vec<_> = (1..=depth).map(|step| (step, rows(cached.step_from(step)))).collect();
         self.computed.input_rows += (n - cached.x_from()) as u64;
         self.computed.step_rows += (1..=depth).map(|d| (n - cached.step_from(d)) as u64).sum::<u64>();
-        self.state.make_room(model.config(), model.device(), n.min(MOST_ROWS), 1)?;
+        self.state.make_room(model.config(), model.device(), n.min(MOST_ROWS), 1, 1)?;
         self.inputs.write_rows(model.device(), table.rows())?;
         self.write_mask(sequence, [0, 0])?;
 
@@ -292,12 +292,8 @@ impl Session {
                 (piece, table.pick(piece, |row| positions.binary_search(&(row[1] as usize)).is_ok()))
             })
             .collect();
-        self.state.make_room(
-            model.config(),
-            model.device(),
-            MOST_LOGITS,
-            MOST_LOGITS.min(positions.len()),
-        )?;
+        let n_out = MOST_LOGITS.min(positions.len());
+        self.state.make_room(model.config(), model.device(), MOST_LOGITS, n_out, n_out)?;
         self.inputs.write_rows(model.device(), table.rows())?;
         self.inputs.write_samplers(model.device(), &[(sequence, Sampling::default().words(0))])?;
         self.write_mask(sequence, [depth, from as u32])?;
@@ -314,7 +310,7 @@ impl Session {
             }
             forward.logits(&mut r, self.span(chosen, OUTPUT), 0);
             if wanted == Wanted::Tokens {
-                self.draw(&mut r, self.span(chosen, OUTPUT), 0);
+                self.draw(&mut r, self.span(chosen, OUTPUT), 0, 0);
             }
             let region = match wanted {
                 Wanted::Logits => Region { buffer: &work.logits, at: 0, bytes: n * row_bytes },
@@ -326,7 +322,7 @@ impl Session {
         Ok(())
     }
 
-    fn span(&self, piece: Piece, step: u32) -> Span<'_> {
+    pub(super) fn span(&self, piece: Piece, step: u32) -> Span<'_> {
         Span { rows: &self.inputs.rows, mask: &self.inputs.mask, first: piece.first, n: piece.n, step }
     }
 

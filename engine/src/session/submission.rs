@@ -2,19 +2,21 @@
 
 use std::ops::RangeInclusive;
 
+use super::ahead::Turn;
 use super::{Halted, Pending, Session};
 use crate::device::Region;
 use crate::error::Result;
 use crate::halting::HaltedBy;
-use crate::kernels::halt::Halt;
-use crate::kernels::sample::Sample;
+use crate::kernels::feed::Feed;
+use crate::kernels::halt::{Control, Halt};
+use crate::kernels::sample::{NO_TOKEN, Sample};
 use crate::kernels::{OUTPUT, Span};
 use crate::model::cosmicfish_hrm::Forward;
 use crate::model::state::MOST_ROWS;
 use crate::recording::Recording;
 
 /// Masked rows of the output stage that a submission puts up with, to serve a depth that may not be the one.
-const SPARE_ROWS: usize = 16;
+pub const SPARE_ROWS: usize = 16;
 /// In the mask: this submission does not hold all rows that the output stage needs at this depth.
 const NOT_HERE: u32 = u32::MAX;
 /// Rows times blocks after which work is handed over: operating systems kill what takes seconds.
@@ -93,6 +95,10 @@ struct Plan {
     output: Vec<(Piece, Piece)>,
     /// For each pending sequence: the first row of its output stage that is here.
     out_first: Vec<Option<usize>>,
+    /// For each pending sequence: how many tokens may be fed back.
+    n_fed: Vec<usize>,
+    /// Those tokens.
+    turns: Vec<Turn>,
 }
 
 impl Session {
@@ -112,19 +118,26 @@ impl Session {
             self.state.reach(config, device, &mut r, *steps.end() as usize)?;
         }
         let pieces = plan.input.iter().chain(plan.steps.iter().flat_map(|(_, pieces)| pieces));
-        let n_rows = pieces.chain(plan.output.iter().map(|(piece, _)| piece)).map(|piece| piece.n).max();
+        let output = plan.output.iter().chain(plan.turns.iter().flat_map(|turn| &turn.output));
+        let n_rows = pieces.chain(output.map(|(piece, _)| piece)).map(|piece| piece.n).max();
         let n_out = plan.out_first.iter().flatten().count();
-        self.state.make_room(config, device, n_rows.unwrap_or(1) as usize, n_out)?;
+        let n_drawn = n_out + plan.n_fed.iter().sum::<usize>();
+        self.state.make_room(config, device, n_rows.unwrap_or(1) as usize, n_out, n_drawn)?;
         self.inputs.write_rows(device, plan.table.rows())?;
         let here = self.write_masks(pending, &plan, &steps, kind)?;
+        self.write_places(pending, &plan.n_fed)?;
 
         let forward = Forward { model: &model, state: &self.state };
         self.record(&mut r, &forward, &plan, kind);
 
         let n_sequences = self.sequences.len() as u64;
-        let mut reads = vec![Region { buffer: &self.inputs.halted, at: 0, bytes: 16 * n_sequences }];
+        let mut reads = vec![Region {
+            buffer: &self.inputs.halted,
+            at: 0,
+            bytes: 16 * n_sequences * (1 + plan.turns.len() as u64),
+        }];
         if n_out > 0 {
-            reads.push(Region { buffer: &self.state.work.drawn, at: 0, bytes: 8 * n_out as u64 });
+            reads.push(Region { buffer: &self.state.work.drawn, at: 0, bytes: 8 * n_drawn as u64 });
         }
         if let Kind::Trace(buffers) = kind {
             let p = &pending[0];
@@ -149,6 +162,7 @@ impl Session {
             };
             self.confirm(p, &Outcome { last_step, halted, output: depth.zip(drawn) });
         }
+        self.confirm_turns(pending, &plan.n_fed, &halted[self.sequences.len()..], drawn, here);
         Ok(traced)
     }
 
@@ -179,7 +193,11 @@ impl Session {
             .collect();
         let output = table.add(&output, MOST_ROWS);
         let output = output.into_iter().map(|piece| (piece, table.pick(piece, |row| row[3] == 1))).collect();
-        Plan { table, input, steps: steps_with_rows, output, out_first }
+        let (n_fed, turns) = match kind {
+            Kind::Answer if steps.contains(&1) => self.turns(pending, &out_first, steps, &mut table),
+            _ => (vec![], vec![]),
+        };
+        Plan { table, input, steps: steps_with_rows, output, out_first, n_fed, turns }
     }
 
     /// The first row of a sequence's output stage that a submission holds: what the depths need at which it
@@ -190,12 +208,8 @@ impl Session {
             return p.token.is_none().then(|| sequence.out_from(halted.depth));
         }
         let n = sequence.tokens().len();
-        let reached = |step: &u32| match p.control.forced {
-            0 => *step <= p.deepest && (*step >= p.control.floor || *step == p.control.cap),
-            forced => *step == forced,
-        };
         let froms = || {
-            let here = steps.clone().filter(|step| matches!(kind, Kind::Trace(_)) || reached(step));
+            let here = steps.clone().filter(|step| matches!(kind, Kind::Trace(_)) || p.may_halt_at(*step));
             here.map(|step| sequence.out_from(step))
         };
         froms().filter(|from| n - from <= SPARE_ROWS).min().or_else(|| froms().min())
@@ -217,7 +231,7 @@ impl Session {
         let mut controls = vec![bytemuck::Zeroable::zeroed(); n_sequences];
         let mut out_from = vec![NOT_HERE; n_sequences * n_depths];
         let mut tables: Vec<Vec<u32>> = Vec::with_capacity(pending.len());
-        for (p, first) in pending.iter().zip(&plan.out_first) {
+        for (i, (p, first)) in pending.iter().zip(&plan.out_first).enumerate() {
             let sequence = &self.sequences[p.sequence];
             let from = |depth: u32| match (first, sequence.out_from(depth)) {
                 (Some(first), from) if from >= *first => from as u32,
@@ -226,7 +240,15 @@ impl Session {
             let table: Vec<u32> = (1..=n_depths as u32).map(from).collect();
             match p.halted {
                 Some(halted) => mask[p.sequence] = [halted.depth, from(halted.depth)],
-                None if !steps.is_empty() => controls[p.sequence] = p.control,
+                None if !steps.is_empty() => {
+                    let n_fed = plan.n_fed.get(i).map_or(0, |&n| n as u32);
+                    controls[p.sequence] = Control {
+                        reach: *steps.end(),
+                        most_tokens: p.control.n_tokens + n_fed,
+                        end: p.ahead.end.unwrap_or(NO_TOKEN),
+                        ..p.control
+                    };
+                }
                 None => {}
             }
             if matches!(kind, Kind::Trace(_)) {
@@ -240,26 +262,18 @@ impl Session {
         device.write(&inputs.peek, 0, bytemuck::cast_slice(&peek))?;
         device.write(&inputs.controls, 0, bytemuck::cast_slice(&controls))?;
         device.write(&inputs.out_from, 0, bytemuck::cast_slice(&out_from))?;
-        device.write(&inputs.halted, 0, bytemuck::cast_slice(&vec![[0u32; 4]; n_sequences]))?;
+        let none_halted = vec![[0u32; 4]; n_sequences * (1 + plan.turns.len())];
+        device.write(&inputs.halted, 0, bytemuck::cast_slice(&none_halted))?;
         Ok(move |i: usize, depth: u32| tables[i][depth as usize - 1] != NOT_HERE)
     }
 
     fn record(&self, r: &mut Recording, forward: &Forward<'_>, plan: &Plan, kind: Kind<'_>) {
         let config = self.model.config();
-        let (inputs, state) = (&self.inputs, &self.state);
-        let span = |piece: Piece, step| Span {
-            rows: &inputs.rows,
-            mask: &inputs.mask,
-            first: piece.first,
-            n: piece.n,
-            step,
-        };
         let mut weight = Weight::default();
         for &piece in &plan.input {
-            forward.input(r, span(piece, 1));
+            forward.input(r, self.span(piece, 1));
             weight.add(r, piece, config.n_input_layers);
         }
-        let n_step_blocks = config.step_applications();
         for (step, pieces) in &plan.steps {
             let n_rows = pieces.iter().map(|piece| piece.n).sum();
             for &piece in pieces {
@@ -268,39 +282,86 @@ impl Session {
                     Kind::Answer => None,
                     Kind::Trace(buffers) => Some(buffers.probe(n_rows, first)),
                 };
-                forward.step(r, span(piece, *step), probe.as_ref());
-                weight.add(r, piece, n_step_blocks);
+                forward.step(r, self.span(piece, *step), probe.as_ref());
+                weight.add(r, piece, config.step_applications());
             }
-            Halt {
-                controls: &inputs.controls,
-                q: &state.q,
-                out_from: &inputs.out_from,
-                mask: &inputs.mask,
-                halted: &inputs.halted,
-                step: *step,
-                n_sequences: self.sequences.len() as u32,
-                capacity: state.capacity as u32,
-                n_slots: state.n_slots as u32,
-                n_planes: config.hrm_max_steps as u32,
-            }
-            .record(r);
+            self.halt(r, *step, 0);
         }
-        let mask = if matches!(kind, Kind::Trace(_)) { &inputs.peek } else { &inputs.mask };
-        let mut out_row = 0;
-        for &(piece, last) in &plan.output {
-            forward.output(r, Span { mask, ..span(piece, OUTPUT) });
-            if last.n > 0 {
-                let last = Span { mask, ..span(last, OUTPUT) };
-                forward.logits(r, last, out_row);
-                self.draw(r, last, out_row);
-                out_row += last.n;
+        let mask = if matches!(kind, Kind::Trace(_)) { &self.inputs.peek } else { &self.inputs.mask };
+        let mut drawn_row = 0;
+        let mut output = |r: &mut Recording, pieces: &[(Piece, Piece)], is_fed: bool| {
+            let mut out_row = 0;
+            for &(piece, last) in pieces {
+                forward.output(r, Span { mask, ..self.span(piece, OUTPUT) });
+                if last.n > 0 {
+                    let last = Span { mask, ..self.span(last, OUTPUT) };
+                    forward.logits(r, last, out_row);
+                    self.draw(r, last, out_row, drawn_row);
+                    if is_fed {
+                        self.feed(r, last, drawn_row);
+                    }
+                    out_row += last.n;
+                    drawn_row += last.n;
+                }
+                weight.add(r, piece, config.n_output_layers);
             }
-            weight.add(r, piece, config.n_output_layers);
+        };
+        output(r, &plan.output, !plan.turns.is_empty());
+        for (i, turn) in plan.turns.iter().enumerate() {
+            for &piece in &turn.rows {
+                forward.input(r, self.span(piece, 1));
+            }
+            for &(step, _) in &plan.steps {
+                for &piece in &turn.rows {
+                    forward.step(r, self.span(piece, step), None);
+                }
+                self.halt(r, step, i + 1);
+            }
+            output(r, &turn.output, i + 1 < plan.turns.len());
         }
     }
 
+    /// Tests whether sequences halt at a step; `token` counts those of the submission, from 0.
+    fn halt(&self, r: &mut Recording, step: u32, token: usize) {
+        let (inputs, state) = (&self.inputs, &self.state);
+        let n_sequences = self.sequences.len() as u32;
+        Halt {
+            controls: &inputs.controls,
+            q: &state.q,
+            out_from: &inputs.out_from,
+            mask: &inputs.mask,
+            halted: &inputs.halted,
+            step,
+            n_sequences,
+            capacity: state.capacity as u32,
+            n_slots: state.n_slots as u32,
+            n_planes: self.model.config().hrm_max_steps as u32,
+            first_halted: token as u32 * n_sequences,
+        }
+        .record(r);
+    }
+
+    /// Makes drawn tokens the next of their contexts.
+    fn feed(&self, r: &mut Recording, span: Span<'_>, drawn_row: u32) {
+        let (inputs, state, config) = (&self.inputs, &self.state, self.model.config());
+        Feed {
+            span,
+            drawn: &state.work.drawn,
+            controls: &inputs.controls,
+            out_from: &inputs.out_from,
+            tokens: &state.tokens,
+            seen: &inputs.seen,
+            samplers: &inputs.samplers,
+            n_vocab: config.vocab_size as u32,
+            capacity: state.capacity as u32,
+            n_planes: config.hrm_max_steps as u32,
+            drawn_row,
+        }
+        .record(r);
+    }
+
     /// Chooses the tokens of rows that have logits.
-    pub(super) fn draw(&self, r: &mut Recording, span: Span<'_>, out_row: u32) {
+    pub(super) fn draw(&self, r: &mut Recording, span: Span<'_>, out_row: u32, drawn_row: u32) {
         let sample = Sample {
             span,
             logits: &self.state.work.logits,
@@ -310,6 +371,7 @@ impl Session {
             drawn: &self.state.work.drawn,
             n_vocab: self.model.config().vocab_size as u32,
             out_row,
+            drawn_row,
         };
         if self.inputs.are_greedy {
             sample.record_greedy(r);
@@ -320,7 +382,7 @@ impl Session {
 }
 
 impl Halted {
-    fn from_words([depth, by, q_halt, q_continue]: [u32; 4]) -> Option<Halted> {
+    pub(super) fn from_words([depth, by, q_halt, q_continue]: [u32; 4]) -> Option<Halted> {
         let q = [q_halt, q_continue].map(f32::from_bits);
         HaltedBy::from_word(by).map(|by| Halted { depth, by, q })
     }

@@ -69,8 +69,8 @@ impl Session {
     ) -> Result<Reading> {
         let mut pending = self.accept(std::slice::from_ref(read))?;
         let done = self.think_aloud(&mut pending, on_step).await;
-        let mut readings = self.finish(done, &pending)?;
-        readings.remove(0)
+        let mut readings = self.finish(done, pending)?;
+        readings.remove(0).map(|mut readings| readings.remove(0))
     }
 
     async fn think_aloud(
