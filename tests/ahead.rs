@@ -9,9 +9,10 @@ use fathom_engine::{
     Batch, DepthControl, DeviceRequest, Done, GenerateOptions, Generator, MOST_TOKENS, Model, ModelFiles,
     Overflow, Read, ReadAhead, Reading, Sampling, Session,
 };
-use fathom_tests::{DEVICES, Random, Switches, load_on, open, random_model};
+use fathom_tests::{DEVICES, Random, Switches, load_on, model_of, open, random_model, random_weights};
 use pollster::block_on;
 use proptest::prelude::{ProptestConfig, proptest};
+use safetensors::SafeTensors;
 
 const WINDOW: usize = 48;
 
@@ -187,6 +188,44 @@ fn tokens_in_a_row_are_one_submission() {
         // The last token that the capacity allows is read; the next one has no place.
         assert_eq!(context.len(), 34);
         assert_eq!(read(&mut context, 3, 16), (15, 1, 1, 45, 15), "{request:?}: until the capacity is full");
+    }
+}
+
+/// A position whose embedding is no number: the tokens before it come, and the next read tells.
+#[test]
+fn a_failure_does_not_take_what_came_before_it() {
+    const BROKEN: usize = 12;
+    let config = Switches::ALL[1].config();
+    let mut weights = random_weights(&config, 5);
+    let at = {
+        let tensors = SafeTensors::deserialize(&weights).expect("weights");
+        let wpe = tensors.tensor("wpe.weight").expect("learned positions").data().as_ptr() as usize;
+        wpe - weights.as_ptr() as usize + BROKEN * 24 * 4
+    };
+    weights[at..at + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+    for request in &DEVICES {
+        let model = load_on(&model_of(&config, weights.clone()), open(request));
+        let mut session = Session::new(&model, 2, WINDOW).expect("a session");
+        let mut contexts = [(0..BROKEN as u32 - 3).collect(), vec![1, 2]];
+        let mut read = |contexts: &mut [Vec<u32>; 2]| {
+            let (depth, sampling, ahead) =
+                (DepthControl::default(), Sampling::default(), ReadAhead { n_tokens: 9, end: None });
+            let read = |sequence: usize| {
+                (Read { sequence, tokens: &contexts[sequence], depth, sampling, place: 0 }, ahead)
+            };
+            let found = block_on(session.read_ahead(&[read(0), read(1)])).expect("the device does not fail");
+            for (context, found) in contexts.iter_mut().zip(&found) {
+                context.extend(found.iter().flatten().map(|reading| reading.token));
+            }
+            found.into_iter().map(|found| found.map_err(|error| error.code())).collect::<Vec<_>>()
+        };
+        while contexts[0].len() <= BROKEN {
+            assert!(read(&mut contexts).iter().all(Result::is_ok), "{request:?}");
+        }
+        assert_eq!(contexts[0].len(), BROKEN + 1, "{request:?}");
+        let found = read(&mut contexts);
+        assert_eq!(found[0], Err("non-finite-logits"), "{request:?}");
+        assert!(found[1].is_ok(), "{request:?}: it is nobody else's");
     }
 }
 

@@ -4,7 +4,8 @@
 //! Where the host has to send something is decided twice, on the device by the mask and here by what was read back:
 //! a sequence goes on while its token is drawn, is not the end, and the planes and the output stage reach as deep as
 //! the next token thinks. A token deeper than those before it lacks rows in the planes that they skipped, so it is
-//! left to a further submission, which knows the rows. What the device did not come to are calls of which every row is masked.
+//! left to a further submission, which knows the rows. What the device did not come to are calls of which every row
+//! is masked.
 
 use std::ops::RangeInclusive;
 
@@ -77,7 +78,7 @@ impl Session {
     /// Writes tokens, of which any will do, into the places of those to come: the rows of a sequence that is over
     /// still look theirs up.
     pub(super) fn write_places(&self, pending: &[Pending], n_fed: &[usize]) -> Result<()> {
-        for (p, &n_fed) in pending.iter().zip(n_fed) {
+        for (p, &n_fed) in pending.iter().zip(n_fed).filter(|&(_, &n_fed)| n_fed > 0) {
             let at = 4 * (p.sequence * self.state.capacity + p.control.n_tokens as usize) as u64;
             self.model.device().write(&self.state.tokens, at, bytemuck::cast_slice(&vec![0u32; n_fed]))?;
         }
@@ -85,13 +86,12 @@ impl Session {
     }
 
     /// Where the output stage of a further token may have to begin.
-    fn first_rows(&self, p: &Pending, from: Option<usize>, mut steps: RangeInclusive<u32>) -> FirstRows {
+    fn first_rows(&self, p: &Pending, from: Option<usize>, steps: RangeInclusive<u32>) -> FirstRows {
         let sequence = &self.sequences[p.sequence];
         match from {
             Some(from) if sequence.tokens().len() - from <= SPARE_ROWS => {
                 let is_here = |step: &u32| p.may_halt_at(*step) && sequence.out_from(*step) >= from;
-                let n_depths = steps.by_ref().filter(is_here).count();
-                if n_depths == 1 { FirstRows::Last } else { FirstRows::From(from) }
+                if steps.filter(is_here).count() == 1 { FirstRows::Last } else { FirstRows::From(from) }
             }
             _ => FirstRows::TooMany,
         }
