@@ -209,7 +209,7 @@ async fn observe(
     let mut seen = vec![];
     let reading = session.read(&[read(5, deepest)]).await?.remove(0);
     seen.push(("the halting values", reading.q.to_vec()));
-    seen.push(("the logits", session.logits(0, deepest, 4..5).await?.concat()));
+    seen.push(("the logits", session.logits(0, deepest, 3..5).await?.concat()));
     seen.push(("the likeliest tokens", vec![reading.token as f32]));
     let mut steps = vec![];
     session.read_traced(&read(6, 1), &mut |step| steps.push(step)).await?;

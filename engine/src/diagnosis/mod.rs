@@ -33,18 +33,19 @@ const EXACT: [&str; 5] = ["feed", "halt", "load_rows", "sample", "store_rows"];
 const WHOLE: [&str; 3] = ["feed", "halt", "sample"];
 
 /// What [`Sums::of`] made of the answers on x86-64 with AVX2.
-const SUMS: [(&str, Sums); 11] = [
-    ("attention", Sums { weighted: 291.9641877476415, magnitudes: 170009.1703418623 }),
-    ("embed", Sums { weighted: -87.07582416876807, magnitudes: 7933.323853837908 }),
-    ("halt", Sums { weighted: -5.701794712804258, magnitudes: 203.0 }),
-    ("inject", Sums { weighted: 0.25623740210567825, magnitudes: 246825.38276778784 }),
-    ("linear", Sums { weighted: -165.91209501525805, magnitudes: 1195972.5712246632 }),
-    ("load_rows", Sums { weighted: 144.90931683349, magnitudes: 37671.58850104236 }),
+const SUMS: [(&str, Sums); 12] = [
+    ("attention", Sums { weighted: -32.8399741962518, magnitudes: 214900.62900523547 }),
+    ("embed", Sums { weighted: -31.382698056568458, magnitudes: 13162.7083909746 }),
+    ("feed", Sums { weighted: -1656.3496635868214, magnitudes: 48155.0 }),
+    ("halt", Sums { weighted: 2.1768589266575873, magnitudes: 314.0 }),
+    ("inject", Sums { weighted: -77.60866653616675, magnitudes: 315116.3431873655 }),
+    ("linear", Sums { weighted: 208.84518843344105, magnitudes: 1563817.7604836796 }),
+    ("load_rows", Sums { weighted: -27.75320116990517, magnitudes: 50991.61093247143 }),
     ("movement", Sums { weighted: -16.239577372011567, magnitudes: 5731.690545415782 }),
-    ("prefix_sum", Sums { weighted: -294.5352487391102, magnitudes: 94080.55958321127 }),
-    ("q_head", Sums { weighted: -9.183655868185465, magnitudes: 509.24177150428295 }),
-    ("sample", Sums { weighted: 252.09966706112027, magnitudes: 2826.0 }),
-    ("store_rows", Sums { weighted: -23.23793667235119, magnitudes: 22783.915283058974 }),
+    ("prefix_sum", Sums { weighted: -564.4349766555988, magnitudes: 132459.3504899036 }),
+    ("q_head", Sums { weighted: 1.3461671841016127, magnitudes: 685.9805926382542 }),
+    ("sample", Sums { weighted: -186.54277926543728, magnitudes: 4347.0 }),
+    ("store_rows", Sums { weighted: -109.79850836103057, magnitudes: 33157.35486555523 }),
 ];
 
 /// How a kernel did.
