@@ -129,13 +129,12 @@ pub async fn self_check(device: &Arc<Device>, config: &Config, weight_type: Weig
 
 /// The same shader variants, and next to no work.
 fn miniature(config: &Config) -> Config {
-    // Rows of whole vectors, whatever the head size.
-    let head_dim = config.head_dim().next_multiple_of(4);
-    let n_sharing = (config.n_head / config.n_kv_head) as u32;
-    let (n_head, n_kv_head) = match heads_of_a_group(n_sharing, head_dim as u32) as usize {
-        1 => (2, 2),
-        group => (group, 1),
-    };
+    let head_dim = config.head_dim();
+    let group = heads_of_a_group((config.n_head / config.n_kv_head) as u32, head_dim as u32) as usize;
+    // As few heads as make rows of whole vectors.
+    let fits = |n_kv_head: &usize| (group * n_kv_head * head_dim).is_multiple_of(8);
+    let n_kv_head = (if group == 1 { 2 } else { 1 }..8).find(fits).unwrap_or(8);
+    let n_head = group * n_kv_head;
     Config {
         vocab_size: VOCAB_SIZE,
         n_embd: n_head * head_dim,
