@@ -7,6 +7,8 @@
 
 #[path = "cli/answers.rs"]
 mod answers;
+#[path = "cli/bench.rs"]
+mod bench;
 #[path = "cli/chat.rs"]
 mod chat;
 #[path = "cli/convert.rs"]

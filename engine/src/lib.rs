@@ -57,7 +57,7 @@ mod weights;
 
 pub use batch::Batch;
 pub use config::{Config, DEFAULT_HALT_BIAS, MODEL_TYPE};
-pub use device::{AdapterInfo, Counts, Device, DeviceRequest, adapters};
+pub use device::{AdapterInfo, Counts, Detail, Device, DeviceRequest, KernelTime, Profile, adapters};
 pub use error::{Error, Result};
 pub use files::{Bytes, ModelFiles, Progress, ShardIndex};
 pub use forward::{Forward, Positions, Prefixes, forward, prefixes};

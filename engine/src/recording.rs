@@ -31,6 +31,12 @@ impl Call {
         self.constants.iter().find(|(n, _)| *n == name).map_or(default, |&(_, value)| value)
     }
 
+    /// A number of the parameter struct by its name, where the kernel has it.
+    pub fn field(&self, name: &str) -> Option<u32> {
+        let &(_, at) = self.kernel.fields.iter().find(|(field, _)| *field == name)?;
+        Some(bytemuck::pod_read_unaligned(self.params.get(at..at + 4)?))
+    }
+
     /// The parameter struct.
     pub fn params<P: bytemuck::Pod>(&self) -> P {
         bytemuck::pod_read_unaligned(&self.params)

@@ -2,6 +2,9 @@
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use web_time::Instant;
+
+use super::profile::Profiler;
 use super::{Buffer, Region};
 use crate::error::{Error, Result};
 use crate::kernels::{Access, Bindings, Words};
@@ -41,14 +44,29 @@ pub fn write(memory: &Memory, at: u64, bytes: &[u8]) -> Result<()> {
 }
 
 /// Runs everything and reads the regions.
-pub fn run(ops: &[Op], reads: &[Region<'_>]) -> Result<Vec<Vec<u8>>> {
-    let all = || ops.iter().try_for_each(carry_out);
+pub fn run(ops: &[Op], reads: &[Region<'_>], mut profiler: Option<&mut Profiler>) -> Result<Vec<Vec<u8>>> {
+    let began = Instant::now();
+    let mut all = || {
+        ops.iter().try_for_each(|op| match (op, &mut profiler) {
+            (Op::Call(call), Some(profiler)) => {
+                let began = Instant::now();
+                call_twin(call)?;
+                profiler.add_call(call, began.elapsed().as_secs_f64() * 1000.0);
+                Ok(())
+            }
+            _ => carry_out(op),
+        })
+    };
     // Within the thread pool from the start, so that each call need not enter it anew.
     #[cfg(not(target_arch = "wasm32"))]
     rayon::scope(|_| all())?;
     #[cfg(target_arch = "wasm32")]
     all()?;
-    reads.iter().map(read).collect()
+    let read = reads.iter().map(read).collect();
+    if let Some(profiler) = profiler {
+        profiler.profile.wait_ms += began.elapsed().as_secs_f64() * 1000.0;
+    }
+    read
 }
 
 fn read(region: &Region<'_>) -> Result<Vec<u8>> {

@@ -4,6 +4,7 @@
 
 mod cpu;
 mod gpu;
+mod profile;
 mod request;
 mod transcript;
 
@@ -11,9 +12,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use gpu::{AdapterInfo, adapters};
+pub use profile::{Detail, KernelTime, Profile};
 pub use request::DeviceRequest;
 pub use transcript::Answered;
 
+use self::profile::Profiler;
 use crate::error::{Error, Result};
 use crate::recording::{Op, Recording};
 
@@ -28,6 +31,15 @@ pub struct Device {
     counters: Counters,
     held_bytes: Arc<AtomicU64>,
     transcript: Mutex<Option<Vec<Answered>>>,
+    profiler: Mutex<Option<Profiler>>,
+}
+
+/// What a device is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Running,
+    /// With timestamp queries, where the adapter has them.
+    Profiling,
 }
 
 enum Kind {
@@ -41,7 +53,7 @@ impl Device {
     /// # Errors
     /// [`Error::NoAdapter`], [`Error::Gpu`].
     pub async fn open(request: &DeviceRequest) -> Result<Device> {
-        Device::open_with(request, None).await
+        Device::open_with(request, None, Purpose::Running).await
     }
 
     /// The same for a model whose largest buffer is known: limits above WebGPU's defaults are only asked for
@@ -50,12 +62,24 @@ impl Device {
     /// # Errors
     /// Those of [`Device::open`]; [`Error::GpuMemory`] where the adapter has no room for such a buffer.
     pub async fn open_for(request: &DeviceRequest, largest_buffer_bytes: u64) -> Result<Device> {
-        Device::open_with(request, Some(largest_buffer_bytes)).await
+        Device::open_with(request, Some(largest_buffer_bytes), Purpose::Running).await
     }
 
-    async fn open_with(request: &DeviceRequest, largest_buffer_bytes: Option<u64>) -> Result<Device> {
+    /// The same as [`Device::open`], with the timestamps that [`Device::profile`] reads on a GPU.
+    ///
+    /// # Errors
+    /// Those of [`Device::open`].
+    pub async fn open_for_profiling(request: &DeviceRequest) -> Result<Device> {
+        Device::open_with(request, None, Purpose::Profiling).await
+    }
+
+    async fn open_with(
+        request: &DeviceRequest,
+        largest_buffer_bytes: Option<u64>,
+        purpose: Purpose,
+    ) -> Result<Device> {
         let gpu = match gpu::find(request).await? {
-            gpu::Found::Adapter(adapter) => gpu::Gpu::open(adapter, largest_buffer_bytes).await,
+            gpu::Found::Adapter(adapter) => gpu::Gpu::open(adapter, largest_buffer_bytes, purpose).await,
             gpu::Found::Cpu { fallback } => return Ok(Device::cpu(fallback)),
         };
         match gpu {
@@ -72,8 +96,19 @@ impl Device {
 
     fn new(name: String, kind: Kind, fallback: Option<Error>) -> Device {
         let (next_id, poisons, counters, held_bytes) = Default::default();
-        let (most_bytes, transcript) = (u64::MAX.into(), Mutex::default());
-        Device { kind, name, fallback, next_id, poisons, most_bytes, counters, held_bytes, transcript }
+        let (most_bytes, transcript, profiler) = (u64::MAX.into(), Mutex::default(), Mutex::default());
+        Device {
+            kind,
+            name,
+            fallback,
+            next_id,
+            poisons,
+            most_bytes,
+            counters,
+            held_bytes,
+            transcript,
+            profiler,
+        }
     }
 
     /// Its name, for people.
@@ -168,6 +203,21 @@ impl Device {
         }
     }
 
+    /// From now on it is measured where the time of runs goes. A GPU times its kernels only if it was opened with
+    /// [`Device::open_for_profiling`] and has a clock. Runs of several threads at once are not told apart.
+    pub fn profile(&self, detail: Detail) {
+        *self.profiler() = Some(Profiler::new(detail));
+    }
+
+    /// What was measured, and an end of measuring.
+    pub fn take_profile(&self) -> Profile {
+        self.profiler().take().map(Profiler::finish).unwrap_or_default()
+    }
+
+    fn profiler(&self) -> MutexGuard<'_, Option<Profiler>> {
+        self.profiler.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// From now on the processor's twins keep what they were given and what they answered, call by call.
     pub(crate) fn keep_transcript(&self) {
         *self.transcript() = Some(vec![]);
@@ -224,14 +274,28 @@ impl Device {
         let n_calls = ops.iter().filter(|op| matches!(op, Op::Call(_))).count();
         self.counters.calls.fetch_add(n_calls as u64, Ordering::Relaxed);
         self.counters.readbacks.fetch_add(u64::from(!reads.is_empty()), Ordering::Relaxed);
+        // Taken out meanwhile: runs of several threads must not wait for each other.
+        let mut profiler = self.profiler().take();
+        let read = self.run_ops(&ops, reads, profiler.as_mut()).await;
+        if profiler.is_some() {
+            *self.profiler() = profiler;
+        }
+        read
+    }
+
+    async fn run_ops(
+        &self,
+        ops: &[Op],
+        reads: &[Region<'_>],
+        profiler: Option<&mut Profiler>,
+    ) -> Result<Vec<Vec<u8>>> {
         match &self.kind {
-            Kind::Gpu(gpu) => gpu.run(&ops, reads, &self.counters.submissions).await,
+            Kind::Gpu(gpu) => gpu.run(ops, reads, &self.counters.submissions, profiler).await,
             Kind::Cpu => {
                 self.counters.submissions.fetch_add(1, Ordering::Relaxed);
-                // Taken out meanwhile: runs of several threads must not wait for each other.
                 let kept = self.transcript().take();
-                let Some(mut transcript) = kept else { return cpu::run(&ops, reads) };
-                let read = transcript::run(&ops, reads, &mut transcript);
+                let Some(mut transcript) = kept else { return cpu::run(ops, reads, profiler) };
+                let read = transcript::run(ops, reads, &mut transcript);
                 *self.transcript() = Some(transcript);
                 read
             }

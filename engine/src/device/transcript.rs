@@ -36,14 +36,14 @@ pub fn run(ops: &[Op], reads: &[Region<'_>], transcript: &mut Vec<Answered>) -> 
     for op in ops {
         let one = std::slice::from_ref(op);
         let Op::Call(call) = op else {
-            cpu::run(one, &[])?;
+            cpu::run(one, &[], None)?;
             continue;
         };
-        let before = cpu::run(&[], &whole(call.buffers.iter()))?;
-        let after = cpu::run(one, &whole(written(call, &call.buffers)))?;
+        let before = cpu::run(&[], &whole(call.buffers.iter()), None)?;
+        let after = cpu::run(one, &whole(written(call, &call.buffers)), None)?;
         transcript.push(Answered { call: call.clone(), before, after });
     }
-    cpu::run(&[], reads)
+    cpu::run(&[], reads, None)
 }
 
 fn written<'a>(call: &Call, buffers: &'a [Buffer]) -> impl Iterator<Item = &'a Buffer> {

@@ -3,6 +3,7 @@
 //! Number k of a dot product goes to accumulator k mod 32; each run of 4 is folded in halves, then the 8 results.
 
 use std::borrow::Cow;
+use std::hint::black_box;
 
 use half::bf16;
 use multiversion::multiversion;
@@ -64,18 +65,15 @@ pub(crate) fn dots(w: &[f32], xs: &[&[f32]], v: &mut [f32]) {
 #[inline(always)]
 pub(crate) fn dot(w: &[f32], x: &[f32]) -> f32 {
     let mut acc = [0.0f32; 32];
-    let ((w_32, w_rest), (x_32, x_rest)) = (w.as_chunks::<32>(), x.as_chunks::<32>());
-    for (w, x) in w_32.iter().zip(x_32) {
-        for l in 0..32 {
-            acc[l] += w[l] * x[l];
+    // An array of known length would become 32 numbers of their own, none of them in a vector.
+    let acc = &mut acc[..black_box(32)];
+    for (w, x) in w.chunks(acc.len()).zip(x.chunks(acc.len())) {
+        for (acc, (w, x)) in acc.iter_mut().zip(w.iter().zip(x)) {
+            *acc += w * x;
         }
     }
-    for (acc, (w, x)) in acc.iter_mut().zip(w_rest.iter().zip(x_rest)) {
-        *acc += w * x;
-    }
-    let lane: [f32; 8] =
-        std::array::from_fn(|t| fold4([acc[4 * t], acc[4 * t + 1], acc[4 * t + 2], acc[4 * t + 3]]));
-    fold4(std::array::from_fn(|i| lane[i] + lane[i + 4]))
+    let lane = |t: usize| fold4([acc[4 * t], acc[4 * t + 1], acc[4 * t + 2], acc[4 * t + 3]]);
+    fold4(std::array::from_fn(|i| lane(i) + lane(i + 4)))
 }
 
 /// Four numbers, folded in halves.

@@ -254,6 +254,14 @@ pub(crate) fn kv_stride(head_dim: u32) -> usize {
     head_dim.next_multiple_of(4) as usize
 }
 
+/// The bytes of W that a call reads, once.
+pub(crate) fn weight_bytes(call: &Call) -> u64 {
+    let p: Params = call.params();
+    let n_matrices = if call.constant("EPILOGUE", 0) == Epilogue::SwiGlu.constant() { 2 } else { 1 };
+    let size_bytes = if call.constant("WEIGHTS", 0) == 0 { 4 } else { 2 };
+    size_bytes * n_matrices * u64::from(p.n_in) * u64::from(p.n_out)
+}
+
 /// Rows that share one pass over the weights.
 const TWIN_ROWS: usize = 16;
 /// Outputs that a thread takes at a time.

@@ -3,15 +3,20 @@
 mod adapters;
 mod pipelines;
 mod readback;
+mod timestamps;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use web_time::Instant;
 
 pub use adapters::{AdapterInfo, Found, adapters, find};
 
 use self::pipelines::Pipelines;
 use self::readback::Readback;
-use super::Region;
+use self::timestamps::Timestamps;
+use super::profile::{Detail, Profiler};
+use super::{Purpose, Region};
 use crate::error::{Error, Result};
 use crate::recording::{Call, Op};
 
@@ -53,9 +58,14 @@ impl Drop for Gpu {
 }
 
 impl Gpu {
-    /// Asks the adapter for a device: no features, WebGPU's default limits but for the sizes of buffers. Those
-    /// are raised where the largest buffer needs it, and to the adapter's where nobody knows how large it will be.
-    pub async fn open(adapter: wgpu::Adapter, largest_buffer_bytes: Option<u64>) -> Result<Gpu> {
+    /// Asks the adapter for a device: no features but timestamps for profiling, WebGPU's default limits but for
+    /// the sizes of buffers. Those are raised where the largest buffer needs it, and to the adapter's where nobody
+    /// knows how large it will be.
+    pub async fn open(
+        adapter: wgpu::Adapter,
+        largest_buffer_bytes: Option<u64>,
+        purpose: Purpose,
+    ) -> Result<Gpu> {
         let most = adapter.limits();
         let most_bytes = most.max_buffer_size.min(most.max_storage_buffer_binding_size);
         if let Some(needed_bytes) = largest_buffer_bytes.filter(|&needed| needed > most_bytes) {
@@ -76,6 +86,10 @@ impl Gpu {
         };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("fathom"),
+            required_features: match purpose {
+                Purpose::Running => wgpu::Features::empty(),
+                Purpose::Profiling => adapter.features() & timestamps::FEATURE,
+            },
             required_limits: limits,
             memory_hints: wgpu::MemoryHints::MemoryUsage,
             ..wgpu::DeviceDescriptor::default()
@@ -157,8 +171,38 @@ impl Gpu {
         ops: &[Op],
         reads: &[Region<'_>],
         submissions: &AtomicU64,
+        profiler: Option<&mut Profiler>,
     ) -> Result<Vec<Vec<u8>>> {
-        let staging = self.submit(ops, reads, submissions)?;
+        let Some(profiler) = profiler else {
+            let staging = self.submit(ops, reads, submissions, usize::MAX, None)?;
+            return self.wait(staging, reads).await;
+        };
+        let calls_per_pass = match profiler.detail {
+            Detail::Passes => usize::MAX,
+            Detail::Kernels => 1,
+        };
+        let mut timestamps = self.device.features().contains(timestamps::FEATURE).then(Timestamps::default);
+        let staging = self.submit(ops, reads, submissions, calls_per_pass, timestamps.as_mut())?;
+        let began = Instant::now();
+        let read = self.wait(staging, reads).await?;
+        profiler.profile.wait_ms += began.elapsed().as_secs_f64() * 1000.0;
+        let began = Instant::now();
+        if let Some(timestamps) = timestamps {
+            let passes = timestamps.read(&self.device, &self.queue).await?;
+            match profiler.detail {
+                Detail::Passes => profiler.add_compute(passes.iter().sum()),
+                Detail::Kernels => {
+                    for (call, ms) in calls(ops).zip(passes) {
+                        profiler.add_call(call, ms);
+                    }
+                }
+            }
+        }
+        profiler.profile.own_ms += began.elapsed().as_secs_f64() * 1000.0;
+        Ok(read)
+    }
+
+    async fn wait(&self, staging: Option<wgpu::Buffer>, reads: &[Region<'_>]) -> Result<Vec<Vec<u8>>> {
         let read = match staging {
             Some(staging) => self.readback.wait(&self.device, staging, reads).await,
             None => Ok(vec![]),
@@ -192,15 +236,13 @@ impl Gpu {
         ops: &[Op],
         reads: &[Region<'_>],
         submissions: &AtomicU64,
+        calls_per_pass: usize,
+        mut timestamps: Option<&mut Timestamps>,
     ) -> Result<Option<wgpu::Buffer>> {
         let mut pipelines = lock(&self.pipelines);
         pipelines.forget(&std::mem::take(&mut *lock(&self.freed)));
-        let calls = ops.iter().filter_map(|op| match op {
-            Op::Call(call) => Some(call),
-            _ => None,
-        });
-        let offsets = pipelines.write_params(&self.device, &self.queue, calls.clone());
-        let bound = calls.map(|call| pipelines.bind(&self.device, call)).collect::<Result<Vec<_>>>()?;
+        let offsets = pipelines.write_params(&self.device, &self.queue, calls(ops));
+        let bound = calls(ops).map(|call| pipelines.bind(&self.device, call)).collect::<Result<Vec<_>>>()?;
         let mut bound = bound.iter().zip(offsets);
 
         let new_encoder = || self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
@@ -212,19 +254,23 @@ impl Gpu {
         let mut is_empty = true;
         let mut rest = ops;
         while !rest.is_empty() {
-            let n_calls = rest.iter().take_while(|op| matches!(op, Op::Call(_))).count();
+            let n_calls = rest.iter().take(calls_per_pass).take_while(|op| matches!(op, Op::Call(_))).count();
             if n_calls > 0 {
                 is_empty = false;
-                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                for (op, (bound, offset)) in rest[..n_calls].iter().zip(&mut bound) {
-                    let Op::Call(Call { grid: [x, y, z], .. }) = op else { continue };
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                    label: None,
+                    timestamp_writes: timestamps.as_mut().map(|timestamps| timestamps.next(&self.device)),
+                });
+                for (Call { grid: [x, y, z], .. }, (bound, offset)) in calls(&rest[..n_calls]).zip(&mut bound)
+                {
                     pass.set_pipeline(&bound.pipeline);
                     pass.set_bind_group(0, &bound.buffers, &[]);
                     pass.set_bind_group(1, pipelines.params(), &[offset]);
                     pass.dispatch_workgroups(*x, *y, *z);
                 }
             }
-            match rest.get(n_calls) {
+            rest = &rest[n_calls..];
+            match rest.first() {
                 Some(Op::Copy { from, to, bytes }) => {
                     is_empty = false;
                     encoder.copy_buffer_to_buffer(&from.gpu()?.buffer, 0, &to.gpu()?.buffer, 0, *bytes);
@@ -233,14 +279,22 @@ impl Gpu {
                     submit(std::mem::replace(&mut encoder, new_encoder()));
                     is_empty = true;
                 }
-                _ => {}
+                Some(Op::Call(_)) | None => continue,
+                Some(Op::Cut) => {}
             }
-            rest = rest.get(n_calls + 1..).unwrap_or_default();
+            rest = &rest[1..];
         }
         let staging = self.readback.copy(&self.device, &mut encoder, reads)?;
         submit(encoder);
         Ok(staging)
     }
+}
+
+fn calls(ops: &[Op]) -> impl Iterator<Item = &Call> {
+    ops.iter().filter_map(|op| match op {
+        Op::Call(call) => Some(call),
+        _ => None,
+    })
 }
 
 fn from_wgpu(error: &wgpu::Error) -> Error {

@@ -59,28 +59,34 @@ impl Readback {
         reads: &[Region<'_>],
     ) -> Result<Vec<Vec<u8>>> {
         let n_bytes: u64 = reads.iter().map(|region| region.bytes).sum();
-        let (tell, told) = futures_channel::oneshot::channel();
-        staging.slice(..n_bytes).map_async(wgpu::MapMode::Read, move |result| {
-            let _nobody_waits_any_more = tell.send(result);
-        });
-        #[cfg(not(target_arch = "wasm32"))]
-        device.poll(wgpu::PollType::wait_indefinitely()).map_err(|e| Error::Gpu(e.to_string()))?;
-        #[cfg(target_arch = "wasm32")]
-        let _the_browser_polls = device;
-        let mapped = told.await.map_err(|_| Error::Gpu("the device went away".to_owned()))?;
-        mapped.map_err(|e| Error::Gpu(e.to_string()))?;
-
-        let view = staging.slice(..n_bytes).get_mapped_range().map_err(|e| Error::Gpu(e.to_string()))?;
-        let mut rest = &view[..];
+        let bytes = read(device, &staging, n_bytes).await?;
+        let mut rest = &bytes[..];
         let regions = reads.iter().map(|region| {
             let (first, others) = rest.split_at(region.bytes as usize);
             rest = others;
             first.to_vec()
         });
         let regions = regions.collect();
-        drop(view);
-        staging.unmap();
         lock(&self.free).push(staging);
         Ok(regions)
     }
+}
+
+/// The first bytes of a staging buffer, once everything that was submitted is done.
+pub async fn read(device: &wgpu::Device, staging: &wgpu::Buffer, n_bytes: u64) -> Result<Vec<u8>> {
+    let (tell, told) = futures_channel::oneshot::channel();
+    staging.slice(..n_bytes).map_async(wgpu::MapMode::Read, move |result| {
+        let _nobody_waits_any_more = tell.send(result);
+    });
+    #[cfg(not(target_arch = "wasm32"))]
+    device.poll(wgpu::PollType::wait_indefinitely()).map_err(|e| Error::Gpu(e.to_string()))?;
+    #[cfg(target_arch = "wasm32")]
+    let _the_browser_polls = device;
+    let mapped = told.await.map_err(|_| Error::Gpu("the device went away".to_owned()))?;
+    mapped.map_err(|e| Error::Gpu(e.to_string()))?;
+    let view = staging.slice(..n_bytes).get_mapped_range().map_err(|e| Error::Gpu(e.to_string()))?;
+    let bytes = view.to_vec();
+    drop(view);
+    staging.unmap();
+    Ok(bytes)
 }

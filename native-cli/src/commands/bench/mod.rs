@@ -1,38 +1,38 @@
-//! `fathom bench`: the time of one decoded token, at given contexts and forced depths.
+//! `fathom bench`: how fast prompts are read and tokens made, in llama-bench's manner, and what a device's own
+//! bandwidth and cost per call would allow.
 //!
-//! A measurement reads the context less N tokens, makes one token that is not counted (it carries the
-//! reading and warms up), and times the next N one by one; so the last one is made at the full context.
+//! A measurement of a prompt reads it from an empty cache and makes one token. One of decoding reads a context less N
+//! tokens, makes one token that is not counted, and times the next N together; so the last one is made at the full
+//! context. Each is done once before it counts, to compile what it needs, and then so many times.
 
+mod measure;
+mod profile;
 mod synth;
+mod table;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use fathom_engine::{
-    DepthControl, DeviceRequest, GenerateOptions, Generator, Model, ModelFiles, Overflow, Sampling,
-};
-use serde::Serialize;
+use fathom_engine::{Device, DeviceRequest, Model, ModelFiles};
 
 use crate::args::{TableFormat, at_least_one};
 use crate::cli::Common;
 use crate::failure::usage;
 use crate::loading::{self, LoadBar, Source};
-use crate::output::{self, json_line, thousandths};
+use crate::output;
 
-use self::synth::Random;
+use self::measure::{Kind, Limits, Test};
 
 /// `fathom bench`. `--device` may name several, separated by commas.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// Contexts to time at, in tokens
+    /// Prompts to read and contexts to make tokens at, in tokens
     #[arg(short = 'p', long = "n-prompt", value_name = "CONTEXTS", value_delimiter = ',', default_value = "128",
         value_parser = at_least_one, allow_negative_numbers = true)]
     pub contexts: Vec<u32>,
-    /// Tokens to time at each
+    /// Tokens to make at each
     #[arg(short, long = "n-gen", value_name = "N", default_value_t = 16,
         value_parser = at_least_one, allow_negative_numbers = true)]
     pub n_tokens: u32,
@@ -40,6 +40,20 @@ pub struct BenchArgs {
     #[arg(long, value_name = "DEPTHS", value_delimiter = ',', value_parser = at_least_one,
         allow_negative_numbers = true)]
     pub depth: Vec<u32>,
+    /// Sequences that are made at a time
+    #[arg(long, value_name = "SIZES", value_delimiter = ',', default_value = "1", value_parser = at_least_one,
+        allow_negative_numbers = true)]
+    pub batch: Vec<u32>,
+    /// Types of the random weights
+    #[arg(
+        long,
+        value_name = "TYPES",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "f32",
+        conflicts_with = "model"
+    )]
+    pub weights: Vec<Weights>,
     /// Time a model of this form with random weights [default: cosmicfish-hrm]
     #[arg(long, value_name = "FORM", value_enum, conflicts_with = "model")]
     pub synth: Option<Form>,
@@ -56,6 +70,9 @@ pub struct BenchArgs {
     /// Seed of the random weights and of the context
     #[arg(short, long, value_name = "SEED", default_value_t = 1)]
     pub seed: u64,
+    /// Print instead where the time of decoding goes, kernel by kernel; on a GPU each call then gets a pass of its own
+    #[arg(long)]
+    pub profile: bool,
 }
 
 /// `--synth`.
@@ -63,6 +80,24 @@ pub struct BenchArgs {
 pub enum Form {
     /// The size that CosmicFish-HRM is released in: 82.8 M parameters, 16 steps
     CosmicfishHrm,
+}
+
+/// `--weights`: how the matrices are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Weights {
+    /// 32-bit floats
+    F32,
+    /// Half precision
+    F16,
+}
+
+impl Weights {
+    fn name(self) -> &'static str {
+        match self {
+            Weights::F32 => "f32",
+            Weights::F16 => "f16",
+        }
+    }
 }
 
 /// What is timed where no depths are asked for.
@@ -75,6 +110,7 @@ struct Plan {
     contexts: Vec<usize>,
     /// Empty: those of [`DEPTHS`] that the model can think.
     depths: Vec<u32>,
+    batches: Vec<usize>,
     n_tokens: usize,
     repetitions: u32,
     seed: u64,
@@ -82,40 +118,39 @@ struct Plan {
 }
 
 enum Measured {
-    Synthetic(Form),
+    Synthetic(Form, Vec<Weights>),
     Given(Source),
-}
-
-/// One line of the result.
-#[derive(Serialize)]
-struct Row {
-    model: String,
-    device: String,
-    context: usize,
-    depth: u32,
-    n_samples: usize,
-    ms_per_token: f64,
-    ms_sd: f64,
-    tokens_per_s: f64,
 }
 
 /// Carries out `fathom bench`.
 pub fn bench(common: &Common, args: BenchArgs) -> anyhow::Result<ExitCode> {
-    let output = args.output;
+    let (output, profile) = (args.output, args.profile);
     let plan = Plan::resolve(common, args)?;
-    let files = plan.files()?;
+    let mut out = io::stdout().lock();
     let mut rows = Vec::new();
-    for request in &plan.devices {
-        let device = loading::open_requested(request, plan.quiet)?;
-        let model = loading::load(&files, device, &mut LoadBar::new(plan.quiet))?;
-        plan.check(&model)?;
-        for &context in &plan.contexts {
-            for depth in plan.depths(&model) {
-                rows.push(plan.measure(&model, context, depth)?);
+    for (weights, files) in plan.files() {
+        let files = files?;
+        for request in &plan.devices {
+            let device = pollster::block_on(Device::open_for_profiling(request))?;
+            if let Some(why) = device.why().filter(|_| !plan.quiet) {
+                output::note(&why);
+            }
+            let limits = Limits::measure(&device)?;
+            let model = loading::load(&files, device, &mut LoadBar::new(plan.quiet))?;
+            for test in plan.tests(&model, weights)? {
+                plan.tell(&model, &test);
+                if !profile {
+                    rows.push(measure::measure(&model, &test, &limits)?);
+                } else if test.kind == Kind::Decode {
+                    profile::show(&mut out, &model, &test, &limits, output)?;
+                }
             }
         }
     }
-    print(&mut io::stdout().lock(), &rows, output)?;
+    if !profile {
+        table::print(&mut out, &rows, output)?;
+    }
+    out.flush()?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -132,11 +167,12 @@ impl Plan {
         Ok(Plan {
             model: match args.model {
                 Some(model) => Measured::Given(Source::resolve(Some(model), common)?),
-                None => Measured::Synthetic(args.synth.unwrap_or(Form::CosmicfishHrm)),
+                None => Measured::Synthetic(args.synth.unwrap_or(Form::CosmicfishHrm), args.weights),
             },
             devices: devices.collect::<anyhow::Result<_>>()?,
             contexts,
             depths: args.depth,
+            batches: args.batch.iter().map(|&n| n as usize).collect(),
             n_tokens,
             repetitions: args.repetitions,
             seed: args.seed,
@@ -144,135 +180,57 @@ impl Plan {
         })
     }
 
-    fn files(&self) -> anyhow::Result<ModelFiles> {
+    /// One model after the other, and how its matrices are stored.
+    fn files(&self) -> Box<dyn Iterator<Item = (&'static str, anyhow::Result<ModelFiles>)> + '_> {
         match &self.model {
-            Measured::Synthetic(form) => synth::model(*form, self.seed),
-            Measured::Given(source) => loading::read_files(source, self.quiet),
+            Measured::Synthetic(form, weights) => {
+                Box::new(weights.iter().map(|&w| (w.name(), synth::model(*form, w, self.seed))))
+            }
+            Measured::Given(source) => {
+                Box::new(std::iter::once_with(|| ("as stored", loading::read_files(source, self.quiet))))
+            }
         }
     }
 
-    fn depths(&self, model: &Model) -> Vec<u32> {
-        if self.depths.is_empty() {
-            DEPTHS.into_iter().filter(|&depth| depth as usize <= model.config().hrm_max_steps).collect()
-        } else {
-            self.depths.clone()
-        }
-    }
-
-    fn check(&self, model: &Model) -> anyhow::Result<()> {
+    /// In the order of the table: prompts first.
+    fn tests(&self, model: &Model, weights: &'static str) -> anyhow::Result<Vec<Test>> {
         let window = model.config().block_size;
-        match self.contexts.iter().find(|&&context| context > window) {
-            Some(context) => Err(usage(format!("-p {context}: the model's window is {window} tokens"))),
-            None => Ok(()),
+        if let Some(context) = self.contexts.iter().find(|&&context| context > window) {
+            return Err(usage(format!("-p {context}: the model's window is {window} tokens")));
         }
-    }
-
-    fn measure(&self, model: &Arc<Model>, context: usize, depth: u32) -> anyhow::Result<Row> {
-        let mut random = Random::new(self.seed);
-        let vocab_size = model.config().vocab_size as u64;
-        let prompt: Vec<u32> =
-            (0..context - self.n_tokens).map(|_| (random.bits() % vocab_size) as u32).collect();
-        let options = GenerateOptions {
-            n_tokens: self.n_tokens + 1,
-            sampling: Sampling::default(),
-            depth: DepthControl { forced: Some(depth), ..DepthControl::default() },
-            overflow: Overflow::Stop,
-            stop: Vec::new(),
-            ignore_eos: true,
-            trace: false,
+        let deepest = model.config().hrm_max_steps as u32;
+        let depths = match self.depths.as_slice() {
+            [] => DEPTHS.into_iter().filter(|&depth| depth <= deepest).collect(),
+            depths => depths.to_vec(),
         };
-        let mut ms = Vec::new();
-        for repetition in 1..=self.repetitions {
-            if !self.quiet {
-                output::note(&format!(
-                    "{}: context {context}, depth {depth}, repetition {repetition} of {}",
-                    model.device().name(),
-                    self.repetitions
-                ));
-            }
-            let mut generator = Generator::new(model, &prompt, options.clone())?;
-            pollster::block_on(generator.next(None))?;
-            loop {
-                let began = Instant::now();
-                if pollster::block_on(generator.next(None))?.is_none() {
-                    break;
+        let mut tests = vec![];
+        for kind in [Kind::Prompt, Kind::Decode] {
+            for &context in &self.contexts {
+                for &depth in &depths {
+                    for &batch in &self.batches {
+                        let Plan { n_tokens, repetitions, seed, .. } = *self;
+                        tests.push(Test {
+                            kind,
+                            weights,
+                            context,
+                            n_tokens,
+                            depth,
+                            batch,
+                            repetitions,
+                            seed,
+                        });
+                    }
                 }
-                ms.push(began.elapsed().as_secs_f64() * 1000.0);
             }
         }
-        let (mean, deviation) = mean_and_deviation(&ms);
-        Ok(Row {
-            model: model.name().to_owned(),
-            device: model.device().name(),
-            context,
-            depth,
-            n_samples: ms.len(),
-            ms_per_token: thousandths(mean),
-            ms_sd: thousandths(deviation),
-            tokens_per_s: thousandths(1000.0 / mean),
-        })
+        Ok(tests)
     }
-}
 
-/// Of the sample: divided by n - 1.
-fn mean_and_deviation(samples: &[f64]) -> (f64, f64) {
-    let n = samples.len().max(1) as f64;
-    let mean = samples.iter().sum::<f64>() / n;
-    let squares: f64 = samples.iter().map(|sample| (sample - mean).powi(2)).sum();
-    (mean, (squares / (n - 1.0).max(1.0)).sqrt())
-}
-
-fn print(out: &mut impl Write, rows: &[Row], format: TableFormat) -> anyhow::Result<()> {
-    match format {
-        TableFormat::Json => json_line(out, &rows)?,
-        TableFormat::Csv => {
-            writeln!(out, "model,device,context,depth,n_samples,ms_per_token,ms_sd,tokens_per_s")?;
-            for row in rows {
-                let (model, device) = (quoted(&row.model), quoted(&row.device));
-                let Row { context, depth, n_samples, ms_per_token, ms_sd, tokens_per_s, .. } = row;
-                writeln!(
-                    out,
-                    "{model},{device},{context},{depth},{n_samples},{ms_per_token},{ms_sd},{tokens_per_s}"
-                )?;
-            }
+    fn tell(&self, model: &Model, test: &Test) {
+        if !self.quiet {
+            let Test { kind, context, depth, batch, .. } = test;
+            let device = model.device().name();
+            output::note(&format!("{device}: {kind} {context}, depth {depth}, batch {batch}"));
         }
-        TableFormat::Md => markdown(out, rows)?,
-    }
-    Ok(out.flush()?)
-}
-
-fn markdown(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
-    if let Some(row) = rows.first() {
-        writeln!(out, "{}, {} tokens a row\n", row.model, row.n_samples)?;
-    }
-    let width = rows.iter().map(|row| row.device.chars().count()).fold(6, usize::max);
-    writeln!(out, "| {:<width$} | context | depth |    ms per token | tokens/s |", "device")?;
-    writeln!(out, "| :{:-<1$} | ------: | ----: | --------------: | -------: |", "", width - 1)?;
-    for row in rows {
-        let ms = format!("{:.2} ± {:.2}", row.ms_per_token, row.ms_sd);
-        writeln!(
-            out,
-            "| {:<width$} | {:>7} | {:>5} | {ms:>15} | {:>8.1} |",
-            row.device, row.context, row.depth, row.tokens_per_s
-        )?;
-    }
-    Ok(())
-}
-
-fn quoted(field: &str) -> String {
-    format!("\"{}\"", field.replace('"', "\"\""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_deviation_is_the_samples_own() {
-        assert_eq!(
-            mean_and_deviation(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]),
-            (5.0, (32.0f64 / 7.0).sqrt())
-        );
-        assert_eq!(mean_and_deviation(&[3.0]), (3.0, 0.0));
     }
 }
