@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use clap::ValueEnum;
 use fathom_engine::{
     Batch, CacheBytes, DepthControl, Detail, Device, GenerateOptions, Model, Overflow, Profile, Sampling,
     diagnosis,
@@ -14,12 +15,12 @@ use super::synth::Random;
 use crate::output::thousandths;
 
 /// What is timed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Reading a prompt, and its first token.
+    /// Reading a prompt, and its first token
     Prompt,
-    /// Making tokens one after the other.
+    /// Making tokens one after the other
     Decode,
 }
 

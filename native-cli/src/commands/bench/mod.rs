@@ -36,6 +36,9 @@ pub struct BenchArgs {
     #[arg(short, long = "n-gen", value_name = "N", default_value_t = 16,
         value_parser = at_least_one, allow_negative_numbers = true)]
     pub n_tokens: u32,
+    /// What to time
+    #[arg(long, value_name = "TESTS", value_enum, value_delimiter = ',', default_value = "prompt,decode")]
+    pub test: Vec<Kind>,
     /// Depths to force [default: 1,4,16, as far as the model thinks that deep]
     #[arg(long, value_name = "DEPTHS", value_delimiter = ',', value_parser = at_least_one,
         allow_negative_numbers = true)]
@@ -106,6 +109,7 @@ const DEPTHS: [u32; 3] = [1, 4, 16];
 /// What to measure, with nothing left to look up.
 struct Plan {
     model: Measured,
+    tests: Vec<Kind>,
     devices: Vec<DeviceRequest>,
     contexts: Vec<usize>,
     /// Empty: those of [`DEPTHS`] that the model can think.
@@ -169,6 +173,7 @@ impl Plan {
                 Some(model) => Measured::Given(Source::resolve(Some(model), common)?),
                 None => Measured::Synthetic(args.synth.unwrap_or(Form::CosmicfishHrm), args.weights),
             },
+            tests: args.test,
             devices: devices.collect::<anyhow::Result<_>>()?,
             contexts,
             depths: args.depth,
@@ -192,7 +197,7 @@ impl Plan {
         }
     }
 
-    /// In the order of the table: prompts first.
+    /// In the order of the table.
     fn tests(&self, model: &Model, weights: &'static str) -> anyhow::Result<Vec<Test>> {
         let window = model.config().block_size;
         if let Some(context) = self.contexts.iter().find(|&&context| context > window) {
@@ -204,7 +209,7 @@ impl Plan {
             depths => depths.to_vec(),
         };
         let mut tests = vec![];
-        for kind in [Kind::Prompt, Kind::Decode] {
+        for &kind in &self.tests {
             for &context in &self.contexts {
                 for &depth in &depths {
                     for &batch in &self.batches {
