@@ -102,9 +102,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var value: array<vec4<f32>, 4>; // [block, head]
     for (var first = 0u; first < n_keys; first += TILE) {
         let n_tile = min(TILE, n_keys - first);
-        // q . k in 8 interleaved accumulators, folded in halves.
-        var even: array<vec4<f32>, 4>;
-        var odd: array<vec4<f32>, 4>;
+        // q . k in 8 interleaved accumulators, folded in halves. Zeros are named: in Chromium on SwiftShader those that a
+        // declaration in a loop implies were missing from the second round on.
+        var even = array<vec4<f32>, 4>();
+        var odd = array<vec4<f32>, 4>();
         if (index < n_tile) {
             let key = k + (first + index) * stride;
             for (var c = 0u; c < width; c += 2u) {
@@ -145,7 +146,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
         for (var j = part; j < n_tile; j += PARTS) {
             let from_v = v + (first + j) * stride + lane;
-            var own: array<f32, 4>;
+            var own = array<f32, 4>();
             for (var h = 0u; h < GROUP; h++) {
                 own[h] = weight[h * TILE + j];
                 sum[h] += own[h];
