@@ -256,7 +256,7 @@ fn options(n_tokens: usize, overflow: Overflow, stop: &[&str]) -> GenerateOption
 #[test]
 fn answers_end_and_go_on_as_token_by_token() {
     let beads = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/beads");
-    let files = ModelFiles::read_folder(&beads, &mut |_| ()).expect("the built-in model");
+    let files = ModelFiles::read_folder(&beads).expect("the built-in model");
     for request in &DEVICES {
         let model = load_on(&files, open(request));
         let prompt = model.tokenizer().expect("a tokenizer").encode("3*4+5*6-7+1*2-9=").expect("tokens");

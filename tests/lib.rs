@@ -40,7 +40,7 @@ pub fn load_on(files: &ModelFiles, device: impl Into<Arc<Device>>) -> Arc<Model>
 pub fn golden(case: &str) -> ModelFiles {
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let folder = forms::model_folder(case, scratch.path()).expect("a golden case");
-    ModelFiles::read_folder(&folder, &mut |_| ()).expect("a model's folder")
+    ModelFiles::read_folder(&folder).expect("a model's folder")
 }
 
 /// The switches of a small random model.

@@ -23,9 +23,6 @@ const WEIGHTS: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 const TOKENIZER: &str = "tokenizer.json";
 
-/// How much is read between two reports of progress.
-const CHUNK_BYTES: u64 = 4 << 20;
-
 /// Bytes that are shared, never copied: a whole file or a part of one.
 #[derive(Clone)]
 pub struct Bytes {
@@ -107,25 +104,26 @@ pub struct ModelFiles {
 }
 
 impl ModelFiles {
-    /// Reads a model's folder. Where both forms of weights are there, the single file is taken.
-    /// `progress` is told about the weights, which are nearly all of the bytes.
+    /// Reads a model's folder. Where both forms of weights are there, the single file is taken. Of the weights,
+    /// which are nearly all of the bytes, only the headers are read: the files stay open, and their numbers are
+    /// read when somebody wants them.
     ///
     /// # Errors
-    /// [`Error::FileMissing`], [`Error::Io`], [`Error::NotUtf8`]; for weights in several files also
-    /// [`Error::Json`], [`Error::ShardName`], [`Error::ShardMissing`], [`Error::ShardTensorMissing`] and what
-    /// [`Weights::from_files`] says of them.
-    pub fn read_folder(folder: &Path, progress: &mut dyn FnMut(Progress)) -> Result<ModelFiles> {
+    /// [`Error::FileMissing`], [`Error::NotUtf8`] and those of [`WeightFile::on_disk`]; for weights in several
+    /// files also [`Error::Json`], [`Error::ShardName`], [`Error::ShardMissing`], [`Error::ShardTensorMissing`] and
+    /// what [`Weights::from_files`] says of them.
+    pub fn read_folder(folder: &Path) -> Result<ModelFiles> {
         if !folder.join(CONFIG).exists() {
             return Err(missing(folder, CONFIG));
         }
         let config = read_text(&folder.join(CONFIG))?;
         let tokenizer = folder.join(TOKENIZER);
-        let tokenizer = if tokenizer.exists() { Some(read(&tokenizer, &mut |_| ())?) } else { None };
+        let tokenizer = if tokenizer.exists() { Some(read(&tokenizer)?) } else { None };
 
         let weights = if folder.join(WEIGHTS).exists() {
-            read_weights(folder, &[WEIGHTS], progress)?
+            open_weights(folder, &[WEIGHTS])?
         } else if folder.join(INDEX).exists() {
-            read_shards(folder, progress)?
+            open_shards(folder)?
         } else {
             return Err(missing(folder, "model.safetensors or model.safetensors.index.json"));
         };
@@ -194,7 +192,7 @@ impl ShardIndex {
     }
 }
 
-fn read_shards(folder: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Vec<WeightFile>> {
+fn open_shards(folder: &Path) -> Result<Vec<WeightFile>> {
     let index_path = folder.join(INDEX);
     let index = ShardIndex::from_json(&read_text(&index_path)?, &shown(&index_path))?;
     let shards = index.files();
@@ -203,66 +201,39 @@ fn read_shards(folder: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Vec<
             return Err(Error::ShardMissing { index: shown(&index_path), shard: (*shard).to_owned() });
         }
     }
-    let files = read_weights(folder, &shards, progress)?;
+    let files = open_weights(folder, &shards)?;
     index.check(&Weights::from_files(&files)?)?;
     Ok(files)
 }
 
-fn read_weights(
-    folder: &Path,
-    names: &[&str],
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Vec<WeightFile>> {
-    let mut bytes_total = 0;
-    for name in names {
+fn open_weights(folder: &Path, names: &[&str]) -> Result<Vec<WeightFile>> {
+    let open = |name: &&str| {
         let path = folder.join(name);
-        bytes_total += fs::metadata(&path).map_err(|e| cannot_read(&path, e))?.len();
-    }
-    let mut bytes_done = 0;
-    let mut files = Vec::with_capacity(names.len());
-    for name in names {
-        let path = folder.join(name);
-        let bytes = read(&path, &mut |n| {
-            bytes_done += n;
-            progress(Progress { phase: "reading weights", bytes_done, bytes_total });
-        })?;
-        files.push(WeightFile::in_memory(shown(&path), bytes));
-    }
-    Ok(files)
+        WeightFile::on_disk(&path, shown(&path))
+    };
+    names.iter().map(open).collect()
 }
 
-/// Reads a whole file; `read_bytes` is told the length of each chunk.
-fn read(path: &Path, read_bytes: &mut dyn FnMut(u64)) -> Result<Vec<u8>> {
-    let mut read = || -> io::Result<Vec<u8>> {
+/// Reads a whole file, one that is small beside the weights.
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let read = || -> io::Result<Vec<u8>> {
         let about = fs::metadata(path)?;
         // A pipe or a device might never end.
         if !about.is_file() {
             return Err(io::Error::other("it is not a regular file"));
         }
-        let too_large = |_| io::Error::from(io::ErrorKind::OutOfMemory);
         let n_bytes = usize::try_from(about.len()).map_err(|_| io::ErrorKind::OutOfMemory)?;
         let mut bytes = Vec::new();
-        bytes.try_reserve_exact(n_bytes).map_err(too_large)?;
-
-        let mut rest = File::open(path)?.take(about.len());
-        loop {
-            let n = (&mut rest).take(CHUNK_BYTES).read_to_end(&mut bytes)?;
-            if n == 0 {
-                return Ok(bytes);
-            }
-            read_bytes(n as u64);
-        }
+        bytes.try_reserve_exact(n_bytes).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+        File::open(path)?.take(about.len()).read_to_end(&mut bytes)?;
+        Ok(bytes)
     };
-    read().map_err(|e| cannot_read(path, e))
+    read().map_err(|reason| Error::Io { file: shown(path), reason })
 }
 
 fn read_text(path: &Path) -> Result<String> {
-    String::from_utf8(read(path, &mut |_| ())?)
+    String::from_utf8(read(path)?)
         .map_err(|e| Error::NotUtf8 { file: shown(path), offset: e.utf8_error().valid_up_to() })
-}
-
-fn cannot_read(path: &Path, reason: io::Error) -> Error {
-    Error::Io { file: shown(path), reason }
 }
 
 fn missing(folder: &Path, expected: &'static str) -> Error {
@@ -277,7 +248,7 @@ fn shown(path: &Path) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::weights::tests::safetensors_file;
+    use crate::weights::tests::{now, safetensors_file};
 
     /// An empty folder of this test's own, removed when it goes out of scope.
     struct Folder(std::path::PathBuf);
@@ -294,7 +265,7 @@ mod tests {
         }
 
         fn read(&self) -> Result<ModelFiles> {
-            ModelFiles::read_folder(&self.0, &mut |_| ())
+            ModelFiles::read_folder(&self.0)
         }
 
         fn code(&self) -> &'static str {
@@ -328,15 +299,40 @@ mod tests {
         assert_eq!(folder.code(), "not-utf8");
         folder.write(CONFIG, "{}");
         assert_eq!(folder.code(), "file-missing");
-        folder.write(WEIGHTS, vec![7; 3 * CHUNK_BYTES as usize / 2]);
-
-        let mut seen = Vec::new();
-        let files =
-            ModelFiles::read_folder(&folder.0, &mut |p| seen.push((p.bytes_done, p.bytes_total))).unwrap();
+        folder.write(WEIGHTS, safetensors_file(&[("a", &[2], 4)]));
+        let files = folder.read().unwrap();
         assert_eq!((files.config.as_str(), files.tokenizer), ("{}", None));
-        let total = 3 * CHUNK_BYTES / 2;
-        assert_eq!(seen, [(CHUNK_BYTES, total), (total, total)]);
         assert!(folder.0.ends_with(&files.name));
+    }
+
+    #[test]
+    fn weights_on_the_disk() {
+        let folder = Folder::new("disk");
+        folder.write(CONFIG, "{}");
+        fs::create_dir(folder.0.join(WEIGHTS)).unwrap();
+        assert_eq!(folder.code(), "io");
+        fs::remove_dir(folder.0.join(WEIGHTS)).unwrap();
+
+        let whole = safetensors_file(&[("a", &[2], 4), ("b", &[2], 4)]);
+        for n in 0..whole.len() {
+            folder.write(WEIGHTS, &whole[..n]);
+            let files = folder.read().unwrap();
+            assert_eq!(Weights::from_files(&files.weights).unwrap_err().code(), "weights-truncated", "{n}");
+        }
+        folder.write(WEIGHTS, &whole);
+        let files = folder.read().unwrap();
+        let weights = Weights::from_files(&files.weights).unwrap();
+        let b = weights.tensor("b", &[2]).unwrap();
+        let read = || now(b.read(0..8));
+        assert_eq!(*read().unwrap(), whole[whole.len() - 8..]);
+
+        // Somebody cuts it off while it is open.
+        folder.write(WEIGHTS, &whole[..whole.len() - 1]);
+        let error = read().unwrap_err();
+        assert_eq!(error.code(), "weights-truncated");
+        let (expected, found) = (whole.len(), whole.len() - 1);
+        let sentence = format!("{WEIGHTS} is truncated: expected {expected} bytes, found {found}");
+        assert!(error.to_string().ends_with(&sentence), "{error}");
     }
 
     #[test]

@@ -19,7 +19,7 @@
 //! ```no_run
 //! # use fathom_engine::*;
 //! # async fn example() -> Result<()> {
-//! let files = ModelFiles::read_folder("models/beads".as_ref(), &mut |_| ())?;
+//! let files = ModelFiles::read_folder("models/beads".as_ref())?;
 //! let device = Device::open(&DeviceRequest::Auto).await?;
 //! let model = Model::load(&files, device, &mut |_| ()).await?;
 //! let found = forward(&model, &[9, 12, 7, 15], &DepthControl::default(), Positions::Last).await?;
@@ -43,6 +43,7 @@ mod halting;
 #[doc(hidden)]
 pub mod kernels;
 mod model;
+mod on_disk;
 mod pace;
 #[doc(hidden)]
 pub mod recording;

@@ -40,7 +40,7 @@ fn read(file: Vec<u8>) -> Result<Weights> {
 }
 
 /// What comes of a future that waits for nothing: everything is in memory.
-fn now<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match std::pin::pin!(future).poll(&mut context) {
         std::task::Poll::Ready(value) => value,

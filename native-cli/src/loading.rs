@@ -69,7 +69,8 @@ impl Source {
         }
     }
 
-    fn read(&self, bar: &mut LoadBar) -> anyhow::Result<ModelFiles> {
+    /// Its files, for loading them on one or several devices.
+    pub fn files(&self) -> anyhow::Result<ModelFiles> {
         match self {
             Source::BuiltIn => Ok(ModelFiles {
                 config: beads::CONFIG.to_owned(),
@@ -78,16 +79,12 @@ impl Source {
                 gpt2: None,
                 name: "beads (built in)".to_owned(),
             }),
-            Source::Folder(folder) => read_folder(folder, bar),
+            Source::Folder(folder) => Ok(ModelFiles::read_folder(folder)?),
             Source::Pulled { name, folder } => {
-                Ok(ModelFiles { name: name.clone(), ..read_folder(folder, bar)? })
+                Ok(ModelFiles { name: name.clone(), ..ModelFiles::read_folder(folder)? })
             }
         }
     }
-}
-
-fn read_folder(folder: &Path, bar: &mut LoadBar) -> anyhow::Result<ModelFiles> {
-    Ok(ModelFiles::read_folder(folder, &mut |progress| bar.show(progress))?)
 }
 
 /// `--device` as the engine understands it.
@@ -112,14 +109,9 @@ pub fn open_requested(request: &DeviceRequest, quiet: bool) -> anyhow::Result<De
 /// The model on the device that the command line asks for.
 pub fn open_model(source: &Source, common: &Common) -> anyhow::Result<Arc<Model>> {
     let mut bar = LoadBar::new(common.quiet);
-    let files = source.read(&mut bar)?;
+    let files = source.files()?;
     let device = open_device(common)?;
     load(&files, device, &mut bar)
-}
-
-/// The files of a model, for loading them on several devices.
-pub fn read_files(source: &Source, quiet: bool) -> anyhow::Result<ModelFiles> {
-    source.read(&mut LoadBar::new(quiet))
 }
 
 /// Puts a model's weights on a device.

@@ -18,10 +18,13 @@ fn rows_say_where_the_time_goes() {
     let rows = bench(&["--device", "cpu,gpu", "--batch", "1,3", "-o", "json"]).json_lines().remove(0);
     let rows = rows.as_array().expect("rows");
     assert_eq!(rows.len(), 8);
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/beads/model.safetensors");
+    let model_bytes = std::fs::metadata(model).expect("the model").len() as f64;
     for row in rows {
         let number = |name: &str| row[name].as_f64().unwrap_or_else(|| panic!("{name} of {row}"));
         assert!((number("tokens_per_s") * number("ms_per_token") / 1000.0 - 1.0).abs() < 0.01, "{row}");
         assert!(number("compute_ms") > 0.0 && number("bytes_per_s") > 0.0, "{row}");
+        assert!(number("peak_bytes") > model_bytes, "{row}");
         // Every matrix that a token meets, once for all sequences of a batch.
         assert!(number("weight_bytes_per_token") > 0.0, "{row}");
         if row["test"] == "decode" {

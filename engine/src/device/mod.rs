@@ -4,6 +4,7 @@
 
 mod cpu;
 mod gpu;
+mod held;
 mod profile;
 mod request;
 mod transcript;
@@ -16,6 +17,7 @@ pub use profile::{Detail, KernelTime, Profile};
 pub use request::DeviceRequest;
 pub use transcript::Answered;
 
+use self::held::{Held, Owner, Share};
 use self::profile::Profiler;
 use crate::error::{Error, Result};
 use crate::recording::{Op, Recording};
@@ -29,7 +31,7 @@ pub struct Device {
     poisons: AtomicBool,
     most_bytes: AtomicU64,
     counters: Counters,
-    held_bytes: Arc<AtomicU64>,
+    held: Arc<Held>,
     transcript: Mutex<Option<Vec<Answered>>>,
     profiler: Mutex<Option<Profiler>>,
 }
@@ -78,12 +80,15 @@ impl Device {
         largest_buffer_bytes: Option<u64>,
         purpose: Purpose,
     ) -> Result<Device> {
+        let held = Arc::new(Held::default());
         let gpu = match gpu::find(request).await? {
-            gpu::Found::Adapter(adapter) => gpu::Gpu::open(adapter, largest_buffer_bytes, purpose).await,
+            gpu::Found::Adapter(adapter) => {
+                gpu::Gpu::open(adapter, largest_buffer_bytes, purpose, Arc::clone(&held)).await
+            }
             gpu::Found::Cpu { fallback } => return Ok(Device::cpu(fallback)),
         };
         match gpu {
-            Ok(gpu) => Ok(Device::new(gpu.name(), Kind::Gpu(Box::new(gpu)), None)),
+            Ok(gpu) => Ok(Device::new(gpu.name(), Kind::Gpu(Box::new(gpu)), held, None)),
             Err(error) if *request == DeviceRequest::Auto => Ok(Device::cpu(Some(error))),
             Err(error) => Err(error),
         }
@@ -91,24 +96,13 @@ impl Device {
 
     /// This machine's processor, and why it is taken where a GPU was wanted.
     pub(crate) fn cpu(fallback: Option<Error>) -> Device {
-        Device::new(cpu::name(), Kind::Cpu, fallback)
+        Device::new(cpu::name(), Kind::Cpu, Arc::default(), fallback)
     }
 
-    fn new(name: String, kind: Kind, fallback: Option<Error>) -> Device {
-        let (next_id, poisons, counters, held_bytes) = Default::default();
+    fn new(name: String, kind: Kind, held: Arc<Held>, fallback: Option<Error>) -> Device {
+        let (next_id, poisons, counters) = Default::default();
         let (most_bytes, transcript, profiler) = (u64::MAX.into(), Mutex::default(), Mutex::default());
-        Device {
-            kind,
-            name,
-            fallback,
-            next_id,
-            poisons,
-            most_bytes,
-            counters,
-            held_bytes,
-            transcript,
-            profiler,
-        }
+        Device { kind, name, fallback, next_id, poisons, most_bytes, counters, held, transcript, profiler }
     }
 
     /// Its name, for people.
@@ -143,7 +137,8 @@ impl Device {
                 Kind::Cpu => 0,
             },
             largest_buffer_bytes: get(&self.counters.largest_buffer_bytes),
-            held_bytes: get(&self.held_bytes),
+            held_bytes: self.held.asked(),
+            peak_bytes: self.held.peak(),
         }
     }
 
@@ -156,7 +151,7 @@ impl Device {
         let n_bytes = n_bytes.max(1).next_multiple_of(16);
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         self.counters.largest_buffer_bytes.fetch_max(n_bytes, Ordering::Relaxed);
-        let held_bytes = self.held_bytes.load(Ordering::Relaxed);
+        let held_bytes = self.held.asked();
         let most_bytes = self.most_bytes.load(Ordering::Relaxed);
         let no_room = |limit_bytes| Error::GpuMemory {
             what: label.to_owned(),
@@ -175,15 +170,19 @@ impl Device {
             Error::GpuMemory { limit_bytes, .. } => no_room(limit_bytes),
             other => other,
         })?;
-        self.held_bytes.fetch_add(n_bytes, Ordering::Relaxed);
-        let held_bytes = Arc::clone(&self.held_bytes);
-        let inner = Inner { id, label: label.to_owned(), n_bytes, memory, held_bytes };
+        let share = self.held.share(Owner::Asked, n_bytes);
+        let inner = Inner { id, label: label.to_owned(), n_bytes, memory, _share: share };
         #[allow(clippy::arc_with_non_send_sync)] // in a browser nothing leaves its thread
         let buffer = Buffer { inner: Arc::new(inner) };
         if self.poisons.load(Ordering::Relaxed) {
             self.write(&buffer, 0, &f32::NAN.to_le_bytes().repeat((n_bytes / 4) as usize))?;
         }
         Ok(buffer)
+    }
+
+    /// From now on [`Counts::peak_bytes`] is what is there now, and what comes.
+    pub fn forget_peak(&self) {
+        self.held.forget_peak();
     }
 
     /// For tests: from now on new buffers hold NaN, not zeros, so that what is read unwritten shows.
@@ -324,6 +323,9 @@ pub struct Counts {
     pub largest_buffer_bytes: u64,
     /// The size of all buffers that are there now.
     pub held_bytes: u64,
+    /// The most that there was at a time since [`Device::forget_peak`], with what the device itself needs: the
+    /// parameters of calls, readbacks, and writes that are on their way.
+    pub peak_bytes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -346,14 +348,8 @@ struct Inner {
     label: String,
     n_bytes: u64,
     memory: Memory,
-    /// Of the device.
-    held_bytes: Arc<AtomicU64>,
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.held_bytes.fetch_sub(self.n_bytes, Ordering::Relaxed);
-    }
+    /// Of what the device holds.
+    _share: Share,
 }
 
 #[derive(Debug)]

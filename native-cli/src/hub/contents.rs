@@ -1,15 +1,10 @@
 //! Which files of a repository make a model, and whether a folder of them will load.
 
-use std::fs::{self, File};
-use std::future::Future;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::ops::Range;
+use std::fs;
 use std::path::Path;
-use std::pin::Pin;
-use std::rc::Rc;
 
 use anyhow::{Context, bail};
-use fathom_engine::{Bytes, Config, Error, ReadAt, ShardIndex, Tokenizer, WeightFile, Weights};
+use fathom_engine::{Config, ShardIndex, Tokenizer, WeightFile, Weights};
 
 use super::client::Listing;
 use super::hash::Expected;
@@ -154,8 +149,7 @@ pub fn check_model(folder: &Path) -> anyhow::Result<()> {
     let names = index.as_ref().map_or_else(|| vec![WEIGHTS], ShardIndex::files);
     let mut files = Vec::with_capacity(names.len());
     for name in names {
-        let file = OnDisk::open(&folder.join(name), name).with_context(|| name.to_owned())?;
-        files.push(pollster::block_on(WeightFile::open(name, Rc::new(file)))?);
+        files.push(WeightFile::on_disk(&folder.join(name), name)?);
     }
     let weights = Weights::from_files(&files)?;
     pollster::block_on(weights.check(&config))?;
@@ -172,42 +166,6 @@ pub fn check_model(folder: &Path) -> anyhow::Result<()> {
 
 fn read_text(path: &Path) -> anyhow::Result<String> {
     fs::read_to_string(path).with_context(|| path.display().to_string())
-}
-
-/// A file of which only the header and what has to be compared is read.
-#[derive(Debug)]
-struct OnDisk {
-    name: String,
-    file: File,
-    n_bytes: u64,
-}
-
-impl OnDisk {
-    fn open(path: &Path, name: &str) -> io::Result<OnDisk> {
-        let file = File::open(path)?;
-        Ok(OnDisk { name: name.to_owned(), n_bytes: file.metadata()?.len(), file })
-    }
-
-    fn read_range(&self, range: Range<u64>) -> io::Result<Vec<u8>> {
-        let n = usize::try_from(range.end.saturating_sub(range.start)).map_err(io::Error::other)?;
-        let mut bytes = vec![0; n];
-        let mut file = &self.file;
-        file.seek(SeekFrom::Start(range.start))?;
-        file.read_exact(&mut bytes)?;
-        Ok(bytes)
-    }
-}
-
-impl ReadAt for OnDisk {
-    fn n_bytes(&self) -> u64 {
-        self.n_bytes
-    }
-
-    fn read(&self, range: Range<u64>) -> Pin<Box<dyn Future<Output = fathom_engine::Result<Bytes>> + '_>> {
-        let read = self.read_range(range);
-        let read = read.map(Bytes::from).map_err(|reason| Error::Io { file: self.name.clone(), reason });
-        Box::pin(std::future::ready(read))
-    }
 }
 
 #[cfg(test)]

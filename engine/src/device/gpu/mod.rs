@@ -13,12 +13,19 @@ use web_time::Instant;
 pub use adapters::{AdapterInfo, Found, adapters, find};
 
 use self::pipelines::Pipelines;
-use self::readback::Readback;
+use self::readback::{Readback, Staging};
 use self::timestamps::Timestamps;
+use super::held::{Held, Owner, Share};
 use super::profile::{Detail, Profiler};
 use super::{Purpose, Region};
 use crate::error::{Error, Result};
 use crate::recording::{Call, Op};
+
+/// The driver copies what is written and keeps the copy until it has carried it out, which it does with the next
+/// submission. A model's weights would all be there twice, so natively they are carried out in parts. (A browser looks
+/// after that itself.)
+#[cfg(not(target_arch = "wasm32"))]
+const MOST_WRITES_BYTES: u64 = 16 << 20;
 
 /// A buffer of the driver's.
 #[derive(Debug)]
@@ -44,6 +51,9 @@ pub struct Gpu {
     /// Numbers of buffers that are gone.
     freed: Arc<Mutex<Vec<u64>>>,
     readback: Readback,
+    held: Arc<Held>,
+    /// Writes of which the driver still has its copies.
+    writes: Mutex<Vec<Share>>,
     /// The first thing that went wrong and was not yet reported.
     failure: Arc<Mutex<Option<Error>>>,
     /// Why the driver took the device away; from then on nothing works.
@@ -65,6 +75,7 @@ impl Gpu {
         adapter: wgpu::Adapter,
         largest_buffer_bytes: Option<u64>,
         purpose: Purpose,
+        held: Arc<Held>,
     ) -> Result<Gpu> {
         let most = adapter.limits();
         let most_bytes = most.max_buffer_size.min(most.max_storage_buffer_binding_size);
@@ -108,9 +119,11 @@ impl Gpu {
         });
         Ok(Gpu {
             name: adapters::name(&adapter.get_info()),
-            pipelines: Mutex::new(Pipelines::new(&device)),
+            pipelines: Mutex::new(Pipelines::new(&device, Arc::clone(&held))),
             freed: Arc::default(),
-            readback: Readback::default(),
+            readback: Readback::new(Arc::clone(&held)),
+            held,
+            writes: Mutex::default(),
             device,
             queue,
             failure,
@@ -163,6 +176,20 @@ impl Gpu {
     /// Writes before everything that is submitted afterwards.
     pub fn write(&self, memory: &Memory, at: u64, bytes: &[u8]) {
         self.queue.write_buffer(&memory.buffer, at, bytes);
+        self.wrote(bytes.len() as u64);
+    }
+
+    /// The driver now has a copy of so many more bytes.
+    fn wrote(&self, n_bytes: u64) {
+        let mut writes = lock(&self.writes);
+        writes.push(self.held.share(Owner::Device, n_bytes));
+        #[cfg(not(target_arch = "wasm32"))]
+        if writes.iter().map(Share::n_bytes).sum::<u64>() >= MOST_WRITES_BYTES {
+            self.queue.submit([]);
+            // Whether the device is gone is told by what is run.
+            let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
+            writes.clear();
+        }
     }
 
     /// Submits everything and waits for the regions.
@@ -202,9 +229,13 @@ impl Gpu {
         Ok(read)
     }
 
-    async fn wait(&self, staging: Option<wgpu::Buffer>, reads: &[Region<'_>]) -> Result<Vec<Vec<u8>>> {
+    async fn wait(&self, staging: Option<Staging>, reads: &[Region<'_>]) -> Result<Vec<Vec<u8>>> {
         let read = match staging {
-            Some(staging) => self.readback.wait(&self.device, staging, reads).await,
+            Some(staging) => {
+                let read = self.readback.wait(&self.device, staging, reads).await;
+                lock(&self.writes).clear();
+                read
+            }
             None => Ok(vec![]),
         };
         match self.failure() {
@@ -238,10 +269,11 @@ impl Gpu {
         submissions: &AtomicU64,
         calls_per_pass: usize,
         mut timestamps: Option<&mut Timestamps>,
-    ) -> Result<Option<wgpu::Buffer>> {
+    ) -> Result<Option<Staging>> {
         let mut pipelines = lock(&self.pipelines);
         pipelines.forget(&std::mem::take(&mut *lock(&self.freed)));
         let offsets = pipelines.write_params(&self.device, &self.queue, calls(ops));
+        self.wrote((offsets.len() * pipelines::PARAMS_STRIDE) as u64);
         let bound = calls(ops).map(|call| pipelines.bind(&self.device, call)).collect::<Result<Vec<_>>>()?;
         let mut bound = bound.iter().zip(offsets);
 

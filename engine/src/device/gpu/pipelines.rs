@@ -1,13 +1,15 @@
 //! Compiled shaders, bound buffers and the parameters of calls; each is made once and kept.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use crate::device::held::{Held, Owner, Share};
 use crate::error::Result;
 use crate::kernels::{Access, Shader};
 use crate::recording::Call;
 
 /// Room for one call's parameters: WebGPU's default offset alignment.
-const PARAMS_STRIDE: usize = 256;
+pub const PARAMS_STRIDE: usize = 256;
 /// The most bytes of a parameter struct.
 const MOST_PARAMS_BYTES: u64 = 64;
 
@@ -28,6 +30,7 @@ pub struct Bound {
 pub struct Pipelines {
     params_layout: wgpu::BindGroupLayout,
     params: Params,
+    held: Arc<Held>,
     layouts: HashMap<ShaderKey, wgpu::BindGroupLayout>,
     compiled: HashMap<(ShaderKey, Constants), wgpu::ComputePipeline>,
     /// By the shader and the numbers of its buffers.
@@ -38,13 +41,20 @@ pub struct Pipelines {
 struct Params {
     buffer: wgpu::Buffer,
     group: wgpu::BindGroup,
+    _share: Share,
 }
 
 impl Params {
-    fn new(device: &wgpu::Device, layout: &wgpu::BindGroupLayout, n_calls: usize) -> Params {
+    fn new(
+        device: &wgpu::Device,
+        layout: &wgpu::BindGroupLayout,
+        n_calls: usize,
+        held: &Arc<Held>,
+    ) -> Params {
+        let size = (n_calls * PARAMS_STRIDE) as u64;
         let buffer = device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("parameters"),
-            size: (n_calls * PARAMS_STRIDE) as u64,
+            size,
             usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
@@ -58,13 +68,13 @@ impl Params {
             layout,
             entries: &[wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(window) }],
         });
-        Params { buffer, group }
+        Params { buffer, group, _share: held.share(Owner::Device, size) }
     }
 }
 
 impl Pipelines {
     /// Nothing is compiled yet.
-    pub fn new(device: &wgpu::Device) -> Pipelines {
+    pub fn new(device: &wgpu::Device, held: Arc<Held>) -> Pipelines {
         let uniform = wgpu::BindingType::Buffer {
             ty: wgpu::BufferBindingType::Uniform,
             has_dynamic_offset: true,
@@ -75,7 +85,8 @@ impl Pipelines {
             entries: &[entry(0, uniform)],
         });
         Pipelines {
-            params: Params::new(device, &params_layout, 64),
+            params: Params::new(device, &params_layout, 64, &held),
+            held,
             params_layout,
             layouts: HashMap::new(),
             compiled: HashMap::new(),
@@ -99,7 +110,7 @@ impl Pipelines {
         }
         if bytes.len() as u64 > self.params.buffer.size() {
             let n_calls = offsets.len().next_power_of_two();
-            self.params = Params::new(device, &self.params_layout, n_calls);
+            self.params = Params::new(device, &self.params_layout, n_calls, &self.held);
         }
         queue.write_buffer(&self.params.buffer, 0, &bytes);
         offsets

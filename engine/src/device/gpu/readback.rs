@@ -1,25 +1,37 @@
 //! Numbers from the GPU: copied into a staging buffer by the submission itself, mapped when it is done.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::lock;
 use crate::device::Region;
+use crate::device::held::{Held, Owner, Share};
 use crate::error::{Error, Result};
 
 /// Staging buffers that are free; usually one, used again and again.
-#[derive(Default)]
 pub struct Readback {
-    free: Mutex<Vec<wgpu::Buffer>>,
+    free: Mutex<Vec<Staging>>,
+    held: Arc<Held>,
+}
+
+/// What regions are copied to.
+pub struct Staging {
+    buffer: wgpu::Buffer,
+    _share: Share,
 }
 
 impl Readback {
+    /// Nothing was read yet.
+    pub fn new(held: Arc<Held>) -> Readback {
+        Readback { free: Mutex::default(), held }
+    }
+
     /// Records the copies into one staging buffer; None where there is nothing to read.
     pub fn copy(
         &self,
         device: &wgpu::Device,
         encoder: &mut wgpu::CommandEncoder,
         reads: &[Region<'_>],
-    ) -> Result<Option<wgpu::Buffer>> {
+    ) -> Result<Option<Staging>> {
         let n_bytes: u64 = reads.iter().map(|region| region.bytes).sum();
         if n_bytes == 0 {
             return Ok(None);
@@ -28,25 +40,27 @@ impl Readback {
         let mut at = 0;
         for region in reads {
             let from = &region.buffer.gpu()?.buffer;
-            encoder.copy_buffer_to_buffer(from, region.at, &staging, at, region.bytes);
+            encoder.copy_buffer_to_buffer(from, region.at, &staging.buffer, at, region.bytes);
             at += region.bytes;
         }
         Ok(Some(staging))
     }
 
-    fn take(&self, device: &wgpu::Device, n_bytes: u64) -> wgpu::Buffer {
+    fn take(&self, device: &wgpu::Device, n_bytes: u64) -> Staging {
         let mut free = lock(&self.free);
-        match free.iter().position(|staging| staging.size() >= n_bytes) {
+        match free.iter().position(|staging| staging.buffer.size() >= n_bytes) {
             Some(i) => free.swap_remove(i),
             None => {
                 // What is too small now would stay too small.
                 free.clear();
-                device.create_buffer(&wgpu::BufferDescriptor {
+                let size = n_bytes.next_power_of_two();
+                let buffer = device.create_buffer(&wgpu::BufferDescriptor {
                     label: Some("readback"),
-                    size: n_bytes.next_power_of_two(),
+                    size,
                     usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
                     mapped_at_creation: false,
-                })
+                });
+                Staging { buffer, _share: self.held.share(Owner::Device, size) }
             }
         }
     }
@@ -55,11 +69,11 @@ impl Readback {
     pub async fn wait(
         &self,
         device: &wgpu::Device,
-        staging: wgpu::Buffer,
+        staging: Staging,
         reads: &[Region<'_>],
     ) -> Result<Vec<Vec<u8>>> {
         let n_bytes: u64 = reads.iter().map(|region| region.bytes).sum();
-        let bytes = read(device, &staging, n_bytes).await?;
+        let bytes = read(device, &staging.buffer, n_bytes).await?;
         let mut rest = &bytes[..];
         let regions = reads.iter().map(|region| {
             let (first, others) = rest.split_at(region.bytes as usize);

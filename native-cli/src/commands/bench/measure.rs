@@ -98,6 +98,9 @@ pub struct Row {
     pub weight_bytes_per_token: f64,
     /// Keys and values that are read for it.
     pub kv_bytes_per_token: f64,
+    /// The most bytes that were in buffers on the device at a time, from the empty cache on: the weights, the cache,
+    /// and what the engine works with.
+    pub peak_bytes: u64,
     /// The device's, measured in the same run.
     pub bytes_per_s: f64,
     pub us_per_dispatch: f64,
@@ -110,7 +113,9 @@ pub struct Row {
 /// Makes a measurement.
 pub fn measure(model: &Arc<Model>, test: &Test, limits: &Limits) -> anyhow::Result<Row> {
     let n = test.n_counted() as f64;
+    model.device().forget_peak();
     timed(model, test, None)?;
+    let peak_bytes = model.device().counts().peak_bytes;
     let mut speeds = vec![];
     for _ in 0..test.repetitions {
         speeds.push(n / timed(model, test, None)?.seconds);
@@ -148,6 +153,7 @@ pub fn measure(model: &Arc<Model>, test: &Test, limits: &Limits) -> anyhow::Resu
         submissions_per_token: thousandths(seen.submissions as f64 / n),
         weight_bytes_per_token: weight_bytes.round(),
         kv_bytes_per_token: kv_bytes.round(),
+        peak_bytes,
         bytes_per_s: limits.bytes_per_s.round(),
         us_per_dispatch: thousandths(limits.us_per_dispatch),
         floor_ms: floor_ms.map(thousandths),

@@ -191,9 +191,7 @@ impl Plan {
             Measured::Synthetic(form, weights) => {
                 Box::new(weights.iter().map(|&w| (w.name(), synth::model(*form, w, self.seed))))
             }
-            Measured::Given(source) => {
-                Box::new(std::iter::once_with(|| ("as stored", loading::read_files(source, self.quiet))))
-            }
+            Measured::Given(source) => Box::new(std::iter::once_with(|| ("as stored", source.files()))),
         }
     }
 

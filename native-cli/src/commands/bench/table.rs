@@ -43,13 +43,13 @@ fn markdown(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
     writeln!(
         out,
         "| {:<width$} | weights |   test | context | depth | batch |         tokens/s | ms/token | encode | compute | \
-         read | calls | subm. |   floor |",
+         read | calls | subm. |   floor | peak MB |",
         "device"
     )?;
     writeln!(
         out,
         "| :{:-<1$} | :------ | -----: | ------: | ----: | ----: | ---------------: | -------: | -----: | ------: | \
-         ---: | ----: | ----: | ------: |",
+         ---: | ----: | ----: | ------: | ------: |",
         "",
         width - 1
     )?;
@@ -59,7 +59,7 @@ fn markdown(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
         writeln!(
             out,
             "| {:<width$} | {:<7} | {:>6} | {:>7} | {:>5} | {:>5} | {speed:>16} | {:>8.2} | {:>6.2} | {:>7} | {:>4} | \
-             {:>5.0} | {:>5.2} | {:>7} |",
+             {:>5.0} | {:>5.2} | {:>7} | {:>7.0} |",
             row.device,
             row.weights,
             row.test.to_string(),
@@ -73,13 +73,14 @@ fn markdown(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
             row.dispatches_per_token,
             row.submissions_per_token,
             row.floor_ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}x")),
+            row.peak_bytes as f64 / 1e6,
         )?;
     }
     let Row { bytes_per_s, us_per_dispatch, .. } = first;
     writeln!(
         out,
         "\nTimes are ms a token. floor: how many times the least that the device's own bandwidth ({:.1} GB/s on the first\n\
-         line's) and cost of a call ({us_per_dispatch:.1} µs) allow, both measured in the same run.",
+         line's) and cost of a call ({us_per_dispatch:.1} µs) allow, both measured in the same run. peak: all buffers on the device.",
         bytes_per_s / 1e9
     )
 }

@@ -279,7 +279,7 @@ fn examine<T: Args + Asked>(common: &Common, args: EvalArgs<T>) -> anyhow::Resul
 
 /// The model, and its files for telling which one it is.
 pub fn open_model(common: &Common, args: ModelArgs) -> anyhow::Result<(ModelFiles, std::sync::Arc<Model>)> {
-    let files = loading::read_files(&args.source(common)?, common.quiet)?;
+    let files = args.source(common)?.files()?;
     let device = loading::open_device(common)?;
     let model = loading::load(&files, device, &mut LoadBar::new(common.quiet))?;
     Ok((files, model))

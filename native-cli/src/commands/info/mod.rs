@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::args::at_least_one;
 use crate::cli::Common;
 use crate::failure::usage;
-use crate::loading::{self, Source};
+use crate::loading::Source;
 use crate::output::{self, json_line};
 use crate::paint::Paint;
 
@@ -160,7 +160,7 @@ impl Subject {
                 let config =
                     path.as_ref().map(|folder| folder.join("config.json")).filter(|file| file.is_file());
                 let source = Source::resolve(path, common)?;
-                Subject::from_model(&source, common.quiet).map_err(|error| hinted(error, config))
+                Subject::from_model(&source).map_err(|error| hinted(error, config))
             }
         }
     }
@@ -178,8 +178,8 @@ impl Subject {
     }
 
     /// The files are checked as if the model were to be run.
-    fn from_model(source: &Source, quiet: bool) -> anyhow::Result<Subject> {
-        let files = loading::read_files(source, quiet)?;
+    fn from_model(source: &Source) -> anyhow::Result<Subject> {
+        let files = source.files()?;
         let config = Config::from_json(&files.config, "config.json")?;
         let weights = Weights::from_files(&files.weights)?;
         pollster::block_on(weights.check(&config))?;
