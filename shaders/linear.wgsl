@@ -14,7 +14,7 @@
 // each time. s is a factor of the whole sum, so that the squares are summed along with it.
 // Source: CosmicFish-HRM model.py, RMSNorm, apply_rotary_emb, the projections of attention and MLP, lm_head.
 
-override WEIGHTS: u32 = 0u; // 0 f32, 1 f16, 2 bf16
+override WEIGHTS: u32 = 0u; // 0 f32, 1 f16, 2 bf16, 3 q8, 4 q4
 override EPILOGUE: u32 = 0u;
 override NORM: u32 = 0u;
 override ROWS: u32 = 1u; // at most 4
@@ -24,7 +24,7 @@ struct Params {
     first_row: u32,
     n_rows: u32,
     step: u32,
-    n_in: u32,     // a multiple of 8
+    n_in: u32,     // a multiple of 8, for q8 and q4 of 32
     n_out: u32,
     weight: u32,   // where W begins, in vec4<u32>
     bias: u32,     // where b begins, in vec4<u32>; NONE without
@@ -37,6 +37,7 @@ struct Params {
     n_slots: u32,  // rows in a slab
     head_dim: u32,
     rotary: u32,   // 1: q and k are turned
+    scales: u32,   // where W's scales begin, f16 [n_out, n_in / 32], in vec4<u32>
 }
 
 const OUTPUT = 0xffffffffu;
@@ -75,12 +76,23 @@ fn weights(o: u32, c: u32) -> vec4<f32> {
     if (WEIGHTS == 0u) {
         return bitcast<vec4<f32>>(w[p.weight + at]);
     }
-    let word = 2u * (at % 2u);
-    let v = vec2<u32>(w[p.weight + at / 2u][word], w[p.weight + at / 2u][word + 1u]);
-    if (WEIGHTS == 1u) {
-        return vec4<f32>(unpack2x16float(v.x), unpack2x16float(v.y));
+    if (WEIGHTS <= 2u) {
+        let word = 2u * (at % 2u);
+        let v = vec2<u32>(w[p.weight + at / 2u][word], w[p.weight + at / 2u][word + 1u]);
+        if (WEIGHTS == 1u) {
+            return vec4<f32>(unpack2x16float(v.x), unpack2x16float(v.y));
+        }
+        return bitcast<vec4<f32>>(vec4<u32>(v.x << 16u, v.x & 0xffff0000u, v.y << 16u, v.y & 0xffff0000u));
     }
-    return bitcast<vec4<f32>>(vec4<u32>(v.x << 16u, v.x & 0xffff0000u, v.y << 16u, v.y & 0xffff0000u));
+    // Integers times the scale of their block of 32: exact in f32.
+    let block = o * (p.n_in / 32u) + c / 8u;
+    let scale = unpack2x16float(w[p.scales + block / 8u][block / 2u % 4u])[block % 2u];
+    if (WEIGHTS == 3u) {
+        let bytes = vec4<u32>(w[p.weight + at / 4u][at % 4u]) << vec4<u32>(24u, 16u, 8u, 0u);
+        return scale * vec4<f32>(bitcast<vec4<i32>>(bytes) >> vec4<u32>(24u));
+    }
+    let halves = vec4<u32>(w[p.weight + at / 8u][at / 2u % 4u]) >> (vec4<u32>(0u, 4u, 8u, 12u) + 16u * (at % 2u));
+    return scale * (vec4<f32>(halves & vec4<u32>(15u)) - 8.0);
 }
 
 // Number `k` of a vector that begins at `at`.

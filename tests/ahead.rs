@@ -9,7 +9,7 @@ use fathom_engine::{
     Batch, DepthControl, DeviceRequest, Done, GenerateOptions, Generator, MOST_TOKENS, Model, ModelFiles,
     Overflow, Read, ReadAhead, Reading, Sampling, Session,
 };
-use fathom_tests::{DEVICES, Random, Switches, load_on, model_of, open, random_model, random_weights};
+use fathom_tests::{DEVICES, Random, Switches, load_on, model_of, open, random_weights};
 use pollster::block_on;
 use proptest::prelude::{ProptestConfig, proptest};
 use safetensors::SafeTensors;
@@ -20,7 +20,7 @@ const WINDOW: usize = 48;
 fn model(request: &DeviceRequest, switches: usize, seed: u64) -> Arc<Model> {
     let device = open(request);
     device.poison_new_buffers();
-    load_on(&random_model(&Switches::ALL[switches].config(), seed), device)
+    load_on(&Switches::ALL[switches].model(seed), device)
 }
 
 /// What one sequence is asked for.
@@ -141,7 +141,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn tokens_in_a_row_on_the_cpu(switches in 0usize..4, seed in 0u64..4, history: u64) {
+    fn tokens_in_a_row_on_the_cpu(switches in 0usize..6, seed in 0u64..4, history: u64) {
         any_run(&DeviceRequest::Cpu, switches, seed, history);
     }
 }
@@ -150,7 +150,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn tokens_in_a_row_on_the_gpu(switches in 0usize..4, seed in 0u64..4, history: u64) {
+    fn tokens_in_a_row_on_the_gpu(switches in 0usize..6, seed in 0u64..4, history: u64) {
         any_run(&DeviceRequest::Gpu, switches, seed, history);
     }
 }

@@ -16,7 +16,7 @@ use safetensors::SafeTensors;
 type Essence = (u32, u32, u32, u32);
 
 fn model(request: &DeviceRequest, switches: usize, seed: u64) -> Arc<Model> {
-    load(&random_model(&Switches::ALL[switches].config(), seed), request)
+    load(&Switches::ALL[switches].model(seed), request)
 }
 
 fn tokens(random: &mut Random, n: usize) -> Vec<u32> {

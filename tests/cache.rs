@@ -14,11 +14,11 @@ use proptest::prelude::*;
 
 /// A model for each device, switches and seed, loaded once.
 fn model(request: &DeviceRequest, switches: usize, seed: u64) -> Arc<Model> {
-    static MODELS: [[[OnceLock<Arc<Model>>; 3]; 4]; 2] =
-        [const { [const { [const { OnceLock::new() }; 3] }; 4] }; 2];
+    static MODELS: [[[OnceLock<Arc<Model>>; 3]; 6]; 2] =
+        [const { [const { [const { OnceLock::new() }; 3] }; 6] }; 2];
     let device = usize::from(*request == DeviceRequest::Cpu);
     let cell = &MODELS[device][switches][seed as usize];
-    Arc::clone(cell.get_or_init(|| load(&random_model(&Switches::ALL[switches].config(), seed), request)))
+    Arc::clone(cell.get_or_init(|| load(&Switches::ALL[switches].model(seed), request)))
 }
 
 /// Some control that a model of so many steps can obey.
@@ -139,12 +139,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn cached_equals_uncached_on_the_cpu(switches in 0usize..4, seed in 0u64..3, history: u64) {
+    fn cached_equals_uncached_on_the_cpu(switches in 0usize..6, seed in 0u64..3, history: u64) {
         any_history(&DeviceRequest::Cpu, switches, seed, history);
     }
 
     #[test]
-    fn a_batch_equals_its_parts_on_the_cpu(switches in 0usize..4, seed in 0u64..3, history: u64) {
+    fn a_batch_equals_its_parts_on_the_cpu(switches in 0usize..6, seed in 0u64..3, history: u64) {
         any_batch(&DeviceRequest::Cpu, switches, seed, history);
     }
 }
@@ -153,12 +153,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 10, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn cached_equals_uncached_on_the_gpu(switches in 0usize..4, seed in 0u64..3, history: u64) {
+    fn cached_equals_uncached_on_the_gpu(switches in 0usize..6, seed in 0u64..3, history: u64) {
         any_history(&DeviceRequest::Gpu, switches, seed, history);
     }
 
     #[test]
-    fn a_batch_equals_its_parts_on_the_gpu(switches in 0usize..4, seed in 0u64..3, history: u64) {
+    fn a_batch_equals_its_parts_on_the_gpu(switches in 0usize..6, seed in 0u64..3, history: u64) {
         any_batch(&DeviceRequest::Gpu, switches, seed, history);
     }
 }
@@ -166,7 +166,7 @@ proptest! {
 #[test]
 fn every_prefix_at_once_is_each_one_alone() {
     for request in &DEVICES {
-        for switches in 0..4 {
+        for switches in 0..6 {
             let model = model(request, switches, 1);
             let mut random = Random(switches as u64);
             let context = tokens(&mut random, 21);

@@ -11,7 +11,7 @@ use fathom_engine::kernels::{ALL, Kernel, Shader};
 use fathom_engine::{
     CacheBytes, DepthControl, DeviceRequest, Read, Sampling, Session, WeightType, WorkBytes, weights_bytes,
 };
-use fathom_tests::{DEVICES, Switches, golden, load, open, random_model};
+use fathom_tests::{DEVICES, Switches, golden, load, open};
 use pollster::block_on;
 
 fn wrong(checks: &[KernelCheck]) -> Vec<&'static str> {
@@ -111,7 +111,7 @@ fn speed_is_a_number() {
 fn the_size_of_a_session_is_foretold() {
     for request in &DEVICES {
         for switches in Switches::ALL {
-            let model = load(&random_model(&switches.config(), 3), request);
+            let model = load(&switches.model(3), request);
             let config = model.config();
             let held = || model.device().counts().held_bytes;
             let empty = held();

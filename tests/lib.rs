@@ -10,7 +10,9 @@ mod random;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use fathom_engine::{Config, Device, DeviceRequest, Model, ModelFiles, WeightFile, expected_tensors};
+use fathom_engine::{
+    Config, Device, DeviceRequest, Model, ModelFiles, WeightFile, WeightType, WeightTypes, expected_tensors,
+};
 use pollster::block_on;
 pub use random::Random;
 use safetensors::tensor::{Dtype, TensorView};
@@ -60,20 +62,25 @@ pub struct Switches {
     pub levels: [(usize, usize); 2],
     /// The most steps.
     pub max_steps: usize,
+    /// How matrices are stored; None: as they are drawn, f32.
+    pub weights: Option<WeightType>,
 }
 
 impl Switches {
+    const FIRST: Switches = Switches {
+        use_gqa: true,
+        use_rotary: true,
+        use_swiglu: true,
+        bias: false,
+        head_dim: 8,
+        levels: [(1, 2), (1, 2)],
+        max_steps: 6,
+        weights: None,
+    };
+
     /// Several, so that every switch is seen in both positions.
-    pub const ALL: [Switches; 4] = [
-        Switches {
-            use_gqa: true,
-            use_rotary: true,
-            use_swiglu: true,
-            bias: false,
-            head_dim: 8,
-            levels: [(1, 2), (1, 2)],
-            max_steps: 6,
-        },
+    pub const ALL: [Switches; 6] = [
+        Switches::FIRST,
         Switches {
             use_gqa: false,
             use_rotary: false,
@@ -82,6 +89,7 @@ impl Switches {
             head_dim: 6,
             levels: [(2, 1), (1, 1)],
             max_steps: 4,
+            weights: None,
         },
         Switches {
             use_gqa: true,
@@ -91,6 +99,7 @@ impl Switches {
             head_dim: 14,
             levels: [(1, 1), (2, 1)],
             max_steps: 16,
+            weights: None,
         },
         Switches {
             use_gqa: false,
@@ -100,8 +109,16 @@ impl Switches {
             head_dim: 24,
             levels: [(1, 1), (1, 3)],
             max_steps: 1,
+            weights: None,
         },
+        Switches { weights: Some(WeightType::Q8), ..Switches::FIRST },
+        Switches { use_rotary: false, bias: true, weights: Some(WeightType::Q4), ..Switches::FIRST },
     ];
+
+    /// A model with random weights.
+    pub fn model(&self, seed: u64) -> ModelFiles {
+        ModelFiles { types: WeightTypes::all(self.weights), ..random_model(&self.config(), seed) }
+    }
 
     /// The `config.json`: 4 heads, a vocabulary of 40, a window of 48.
     pub fn config(&self) -> String {
@@ -129,6 +146,7 @@ pub fn model_of(config: &str, file: Vec<u8>) -> ModelFiles {
     ModelFiles {
         config: config.to_owned(),
         weights: vec![WeightFile::in_memory("random.safetensors", file)],
+        types: WeightTypes::default(),
         tokenizer: None,
         gpt2: None,
         name: "random".to_owned(),

@@ -8,7 +8,7 @@ use fathom_engine::{
     Computed, Counts, DepthControl, GenerateOptions, Generator, Level, Model, Overflow, Read, Sampling,
     Session,
 };
-use fathom_tests::{DEVICES, Random, Switches, load, model_of, random_model, random_weights};
+use fathom_tests::{DEVICES, Random, Switches, load, model_of, random_weights};
 use pollster::block_on;
 
 /// The prompt: longer than the masked rows that a submission puts up with.
@@ -31,7 +31,7 @@ fn every_position_and_depth_is_computed_once() {
     for request in &DEVICES {
         let (model, context, biases) = (0..20)
             .find_map(|seed| {
-                let model = load(&random_model(&Switches::ALL[2].config(), seed), request);
+                let model = load(&Switches::ALL[2].model(seed), request);
                 let mut random = Random(seed);
                 let context: Vec<u32> = (0..N + 3).map(|_| random.below(40) as u32).collect();
                 biases(&model, &context).map(|biases| (model, context, biases))
@@ -95,7 +95,7 @@ fn difference(after: Counts, before: Counts) -> [u64; 3] {
 #[test]
 fn a_trace_changes_nothing_and_costs_nothing_when_off() {
     for request in &DEVICES {
-        let model = load(&random_model(&Switches::ALL[0].config(), 4), request);
+        let model = load(&Switches::ALL[0].model(4), request);
         let prompt = [3, 1, 4, 1, 5];
         let run = |trace: bool| {
             let before = model.device().counts();
@@ -162,7 +162,7 @@ fn a_trace_changes_nothing_and_costs_nothing_when_off() {
 /// A failed read leaves a session that can be used.
 #[test]
 fn what_is_refused_changes_nothing() {
-    let model = load(&random_model(&Switches::ALL[0].config(), 4), &DEVICES[1]);
+    let model = load(&Switches::ALL[0].model(4), &DEVICES[1]);
     let mut session = Session::new(&model, 1, 8).expect("a session");
     let mut read = |tokens: &[u32], depth: DepthControl| {
         let read = Read { sequence: 0, tokens, depth, sampling: Sampling::default(), place: 0 };
@@ -203,7 +203,7 @@ fn what_is_refused_changes_nothing() {
 /// What the device has no room for is refused by name, before anything is computed.
 #[test]
 fn too_little_memory_is_an_error() {
-    let model = load(&random_model(&Switches::ALL[0].config(), 4), &DEVICES[0]);
+    let model = load(&Switches::ALL[0].model(4), &DEVICES[0]);
     let refused = Session::new(&model, 1 << 25, 48).expect_err("32 million sequences do not fit");
     assert_eq!(refused.code(), "gpu-memory");
     let words = refused.to_string();

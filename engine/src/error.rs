@@ -145,7 +145,9 @@ pub enum Error {
         found: Vec<usize>,
     },
     /// A tensor's elements are of a type that the engine does not read.
-    #[error("{file}: the tensor {name} must be F32, F16 or BF16, found {found}")]
+    #[error(
+        "{file}: the tensor {name} must be F32, F16 or BF16, a matrix may be I8 (q8) or U8 (q4), found {found}"
+    )]
     TensorType {
         /// The weight file.
         file: String,
@@ -153,6 +155,28 @@ pub enum Error {
         name: String,
         /// The type in the file.
         found: String,
+    },
+    /// The scales of a quantised tensor are of another type than f16.
+    #[error("{file}: the tensor {name} must be F16, as scales are, found {found}")]
+    ScaleType {
+        /// The weight file.
+        file: String,
+        /// The scales.
+        name: String,
+        /// The type in the file.
+        found: String,
+    },
+    /// A number of a tensor has no place in the type that the tensor is to be stored in.
+    #[error("{file}: the tensor {name} holds the number {number}, which does not fit {stored}")]
+    NumberDoesNotFit {
+        /// The weight file.
+        file: String,
+        /// The tensor.
+        name: String,
+        /// The number.
+        number: f32,
+        /// The type.
+        stored: &'static str,
     },
     /// A tensor has no place in the model that the configuration describes.
     #[error("{file}: the tensor {name} has no place in the model that the configuration describes")]
@@ -360,6 +384,8 @@ impl Error {
             Error::TensorMissing { .. } => "tensor-missing",
             Error::TensorShape { .. } => "tensor-shape",
             Error::TensorType { .. } => "tensor-type",
+            Error::ScaleType { .. } => "scale-type",
+            Error::NumberDoesNotFit { .. } => "number-does-not-fit",
             Error::TensorUnexpected { .. } => "tensor-unexpected",
             Error::TensorTwice { .. } => "tensor-twice",
             Error::TiedTensorsDiffer { .. } => "tied-tensors-differ",

@@ -43,7 +43,6 @@ mod halting;
 #[doc(hidden)]
 pub mod kernels;
 mod model;
-mod on_disk;
 mod pace;
 #[doc(hidden)]
 pub mod recording;
@@ -71,4 +70,7 @@ pub use self_check::{largest_buffer_bytes, load_checked, open_checked, self_chec
 pub use session::{Computed, MOST_TOKENS, Prefix, Read, ReadAhead, Reading, Session};
 pub use tokenizer::{Decoder, Tokenizer};
 pub use trace::{CycleTrace, Level, StepTrace, TopToken, likeliest};
-pub use weights::{ReadAt, Tensor, WeightFile, WeightType, Weights, expected_tensors};
+pub use weights::{
+    BLOCK, DoesNotFit, ReadAt, Tensor, WeightFile, WeightType, WeightTypes, Weights, expected_tensors,
+    in_file, scale_name,
+};

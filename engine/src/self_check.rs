@@ -8,7 +8,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use half::{bf16, f16};
 use safetensors::tensor::{Dtype, TensorView};
 
 use crate::config::Config;
@@ -18,10 +17,12 @@ use crate::files::{ModelFiles, Progress};
 use crate::halting::DepthControl;
 use crate::kernels::attention::heads_of_a_group;
 use crate::model::state::MOST_LOGITS;
-use crate::model::{CacheBytes, Model};
+use crate::model::{CacheBytes, Model, matrix_types};
 use crate::sampler::Sampling;
 use crate::session::{Read, ReadAhead, Session};
-use crate::weights::{WeightFile, WeightType, Weights, expected_tensors};
+use crate::weights::{
+    BLOCK, DoesNotFit, WeightFile, WeightType, Weights, expected_tensors, in_file, scale_name,
+};
 
 /// How far a number may be from the processor's, as a share of the largest.
 const TOLERANCE: f32 = 1e-3;
@@ -33,13 +34,15 @@ const VOCAB_SIZE: usize = 24;
 /// from the size of its weight files: `config.json` is known long before the weights are.
 pub fn largest_buffer_bytes(config: &Config, weights_bytes: u64) -> u64 {
     let (c, v, n) = (config.n_embd as u64, config.vocab_size as u64, config.block_size as u64);
-    // Rounded to whole bytes a number: 2 or 4.
+    // Rounded up to whole bytes a number: 2 or 4.
     let stored = if weights_bytes < 3 * config.n_parameters() as u64 { 2 } else { 4 };
     let (kv, mlp) = (config.kv_dim() as u64, if config.use_swiglu { 12 } else { 8 } * c * c);
     let biases = if config.bias { 2 * kv + 11 * c } else { 0 };
     // With the gaps that bring each tensor to 16 bytes.
-    let block = stored * (2 * c * c + 2 * kv * c + mlp) + 4 * (biases + 3 * c) + 16 * 13;
-    let embedding = stored * (v * c + if config.use_rotary { 0 } else { n * c }) + 4 * c + 32;
+    let block = stored * (2 * c * c + 2 * kv * c + mlp) + 4 * (biases + 3 * c) + 16 * 17;
+    // It may be the one tensor that was left wide.
+    let wte = (4 * v * c).min(weights_bytes);
+    let embedding = wte + 4 * (if config.use_rotary { 0 } else { n * c } + c) + 48;
     let slabs = config.hrm_max_steps as u64;
     let logits = 4 * v * MOST_LOGITS as u64;
     let hidden = 4 * n.min(512) * 4 * c;
@@ -54,16 +57,17 @@ pub fn largest_buffer_bytes(config: &Config, weights_bytes: u64) -> u64 {
 /// Those of [`Device::open_for`] and [`self_check`]; what is wrong with the files.
 pub async fn open_checked(request: &DeviceRequest, files: &ModelFiles) -> Result<Arc<Device>> {
     let config = Config::from_json(&files.config, "config.json")?;
-    let weights = Weights::from_files(&files.weights)?;
-    // As they will be on the device: mixed types widen.
-    let weights_bytes = (config.n_parameters() * weights.weight_type().size_bytes()) as u64;
+    let weights = files.open_weights()?;
+    let types = matrix_types(&config, &weights)?;
+    let widest = types.first().copied().unwrap_or(WeightType::F32);
+    let weights_bytes = widest.bytes(config.n_parameters() as u64);
     let device = Device::open_for(request, largest_buffer_bytes(&config, weights_bytes)).await?;
     #[allow(clippy::arc_with_non_send_sync)] // in a browser nothing leaves its thread
     let device = Arc::new(device);
     if device.is_cpu() {
         return Ok(device);
     }
-    match self_check(&device, &config, weights.weight_type()).await {
+    match self_check(&device, &config, &weights).await {
         Ok(()) => Ok(device),
         #[allow(clippy::arc_with_non_send_sync)]
         Err(error) if *request == DeviceRequest::Auto => Ok(Arc::new(Device::cpu(Some(error)))),
@@ -93,21 +97,27 @@ pub async fn load_checked(
     }
 }
 
-/// Whether a device computes what the twins compute, by a miniature of a model: a prompt, a further token with every
-/// step seen, and one that is fed back.
+/// Whether a device computes what the twins compute, by a miniature of a model for each type that its matrices have
+/// there: a prompt, a further token with every step seen, and one that is fed back.
 ///
 /// # Errors
-/// [`Error::WrongGpu`]; those of the device.
-pub async fn self_check(device: &Arc<Device>, config: &Config, weight_type: WeightType) -> Result<()> {
-    let config = miniature(config);
-    let file = known_weights(&config, weight_type)?;
+/// [`Error::WrongGpu`]; those of the device; a matrix that is missing.
+pub async fn self_check(device: &Arc<Device>, config: &Config, weights: &Weights) -> Result<()> {
+    for weight_type in matrix_types(config, weights)? {
+        check_type(device, &miniature(config, weight_type), weight_type).await?;
+    }
+    Ok(())
+}
+
+async fn check_type(device: &Arc<Device>, config: &Config, weight_type: WeightType) -> Result<()> {
+    let file = known_weights(config, weight_type)?;
     let weights = Weights::from_files(&[WeightFile::in_memory("the miniature", file)])?;
-    let found = observe(&config, &weights, Arc::clone(device)).await.map_err(|error| match error {
+    let found = observe(config, &weights, Arc::clone(device)).await.map_err(|error| match error {
         Error::NonFiniteLogits { .. } | Error::NotThere(_) => Error::WrongGpu(error.to_string()),
         other => other,
     })?;
     #[allow(clippy::arc_with_non_send_sync)]
-    let expected = observe(&config, &weights, Arc::new(Device::cpu(None))).await?;
+    let expected = observe(config, &weights, Arc::new(Device::cpu(None))).await?;
     if found.len() != expected.len() {
         return Err(Error::WrongGpu("it took another number of steps".to_owned()));
     }
@@ -128,12 +138,13 @@ pub async fn self_check(device: &Arc<Device>, config: &Config, weight_type: Weig
 }
 
 /// The same shader variants, and next to no work.
-fn miniature(config: &Config) -> Config {
+fn miniature(config: &Config, weight_type: WeightType) -> Config {
     let head_dim = config.head_dim();
     let group = heads_of_a_group((config.n_head / config.n_kv_head) as u32, head_dim as u32) as usize;
-    // As few heads as make rows of whole vectors.
-    let fits = |n_kv_head: &usize| (group * n_kv_head * head_dim).is_multiple_of(8);
-    let n_kv_head = (if group == 1 { 2 } else { 1 }..8).find(fits).unwrap_or(8);
+    // As few heads as make rows of whole vectors, or of whole blocks.
+    let unit = if weight_type.is_quantized() { BLOCK } else { 8 };
+    let fits = |n_kv_head: &usize| (group * n_kv_head * head_dim).is_multiple_of(unit);
+    let n_kv_head = (if group == 1 { 2 } else { 1 }..unit).find(fits).unwrap_or(unit);
     let n_head = group * n_kv_head;
     Config {
         vocab_size: VOCAB_SIZE,
@@ -161,25 +172,22 @@ pub(crate) fn known_weights(config: &Config, weight_type: WeightType) -> Result<
         let is_matrix = shape.len() > 1;
         let scale = if is_matrix { 1.5 / (shape[1] as f32).sqrt() } else { 0.5 };
         let centre = if name.contains("ln_") { 1.0 } else { 0.0 };
-        let stored = if is_matrix { weight_type } else { WeightType::F32 };
-        let mut bytes = vec![];
-        for _ in 0..shape.iter().product::<usize>() {
+        let draw = |_| {
             word = word.wrapping_add(GOLDEN);
             // The upper bits of a square are less regular than the sequence itself.
             let square = (u64::from(word) * u64::from(word)) >> 16;
-            let number = centre + scale * (square as u32 as f32 / (1u64 << 31) as f32 - 1.0);
-            match stored {
-                WeightType::F32 => bytes.extend(number.to_le_bytes()),
-                WeightType::F16 => bytes.extend(f16::from_f32(number).to_le_bytes()),
-                WeightType::Bf16 => bytes.extend(bf16::from_f32(number).to_le_bytes()),
-            }
-        }
-        let dtype = match stored {
-            WeightType::F32 => Dtype::F32,
-            WeightType::F16 => Dtype::F16,
-            WeightType::Bf16 => Dtype::BF16,
+            centre + scale * (square as u32 as f32 / (1u64 << 31) as f32 - 1.0)
         };
-        drawn.push((name, dtype, shape, bytes));
+        let numbers: Vec<f32> = (0..shape.iter().product::<usize>()).map(draw).collect();
+        let wanted = if is_matrix { weight_type } else { WeightType::F32 };
+        let stored = if wanted.fits(&shape) { wanted } else { WeightType::F32 };
+        let (mut data, mut scales) = (vec![], vec![]);
+        let narrowed = stored.from_f32(&numbers, &mut data, &mut scales);
+        narrowed.map_err(|DoesNotFit(number)| Error::Internal(format!("{number} in {name}")))?;
+        if stored.is_quantized() {
+            drawn.push((scale_name(&name), Dtype::F16, vec![shape[0], shape[1] / BLOCK], scales));
+        }
+        drawn.push((name, stored.dtype(), in_file(stored, &shape), data));
     }
     let internal = |e: safetensors::SafeTensorError| Error::Internal(e.to_string());
     let views = drawn.iter().map(|(name, dtype, shape, bytes)| {

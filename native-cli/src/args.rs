@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use fathom_engine::{DepthControl, GenerateOptions, Overflow, Sampling};
+use fathom_engine::{DepthControl, GenerateOptions, Overflow, Sampling, WeightType, WeightTypes};
 
 use crate::cli::Common;
 use crate::failure::usage;
@@ -18,6 +18,39 @@ pub struct ModelArgs {
     /// owner/repo@revision, or just repo [default: the built-in model]
     #[arg(short, long, value_name = "MODEL")]
     pub model: Option<PathBuf>,
+    /// How a device stores the matrices: f32, f16, bf16, q8, q4 (blocks of 32 with a scale), or keep, as the
+    /// files do
+    #[arg(long, value_name = "TYPE", value_parser = WeightChoice::parse, default_value = "keep")]
+    pub weights: WeightChoice,
+    /// Another type for tensors whose names contain TEXT; the first that fits counts
+    #[arg(long, value_name = "TEXT=TYPE", value_parser = tensor_type)]
+    pub tensor_type: Vec<(String, WeightType)>,
+}
+
+/// `--weights`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WeightChoice(pub Option<WeightType>);
+
+impl WeightChoice {
+    /// A type's name, or keep.
+    pub fn parse(text: &str) -> Result<WeightChoice, String> {
+        match text {
+            "keep" => Ok(WeightChoice(None)),
+            _ => text
+                .parse()
+                .map(|stored| WeightChoice(Some(stored)))
+                .map_err(|error: String| format!("{error}, or keep")),
+        }
+    }
+}
+
+/// TEXT=TYPE.
+pub fn tensor_type(text: &str) -> Result<(String, WeightType), String> {
+    let (name, stored) = text.rsplit_once('=').ok_or("expected TEXT=TYPE, such as wte=f16")?;
+    if name.is_empty() {
+        return Err("expected a part of a tensor's name before the =".to_owned());
+    }
+    Ok((name.to_owned(), stored.parse()?))
 }
 
 impl ModelArgs {
@@ -26,7 +59,8 @@ impl ModelArgs {
     /// # Errors
     /// There is neither such a folder nor such a pulled model.
     pub fn source(self, common: &Common) -> anyhow::Result<Source> {
-        Source::resolve(self.model, common)
+        let types = WeightTypes { matrices: self.weights.0, named: self.tensor_type };
+        Ok(Source { types, ..Source::resolve(self.model, common)? })
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use fathom_engine::{Device, DeviceRequest, Model, ModelFiles, Progress, WeightFile};
+use fathom_engine::{Device, DeviceRequest, Model, ModelFiles, Progress, WeightFile, WeightTypes};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::beads;
@@ -15,9 +15,18 @@ use crate::hub::cache::Cache;
 use crate::hub::names::Called;
 use crate::output;
 
+/// Which model, and how it is stored on a device.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Where it comes from.
+    pub origin: Origin,
+    /// The types of its matrices, where not those of its files.
+    pub types: WeightTypes,
+}
+
 /// Where a model comes from.
 #[derive(Clone, Debug)]
-pub enum Source {
+pub enum Origin {
     /// The one inside this program.
     BuiltIn,
     /// A folder with config.json and model.safetensors.
@@ -37,9 +46,9 @@ impl Source {
     /// # Errors
     /// One sentence that names both, and what else may have been meant.
     pub fn resolve(model: Option<PathBuf>, common: &Common) -> anyhow::Result<Source> {
-        let Some(path) = model else { return Ok(Source::BuiltIn) };
+        let Some(path) = model else { return Ok(Source::built_in()) };
         if path.is_dir() {
-            return Ok(Source::Folder(path));
+            return Ok(Source::from(Origin::Folder(path)));
         }
         let shown = path.display().to_string();
         let expected = "expected a folder with config.json and model.safetensors, or a pulled model";
@@ -58,32 +67,45 @@ impl Source {
             Some(revision) => format!("{}@{revision}", held.repo),
             None => held.repo.to_string(),
         };
-        Ok(Source::Pulled { name, folder: model.folder })
+        Ok(Source::from(Origin::Pulled { name, folder: model.folder }))
+    }
+
+    /// The one inside this program, as it is.
+    pub fn built_in() -> Source {
+        Source::from(Origin::BuiltIn)
     }
 
     /// Where its files lie; None for the one inside this program.
     pub fn folder(&self) -> Option<&Path> {
-        match self {
-            Source::BuiltIn => None,
-            Source::Folder(folder) | Source::Pulled { folder, .. } => Some(folder),
+        match &self.origin {
+            Origin::BuiltIn => None,
+            Origin::Folder(folder) | Origin::Pulled { folder, .. } => Some(folder),
         }
     }
 
     /// Its files, for loading them on one or several devices.
     pub fn files(&self) -> anyhow::Result<ModelFiles> {
-        match self {
-            Source::BuiltIn => Ok(ModelFiles {
+        let types = self.types.clone();
+        match &self.origin {
+            Origin::BuiltIn => Ok(ModelFiles {
+                types,
                 config: beads::CONFIG.to_owned(),
                 weights: vec![WeightFile::in_memory("built-in model.safetensors", beads::WEIGHTS)],
                 tokenizer: Some(beads::TOKENIZER.to_vec()),
                 gpt2: None,
                 name: "beads (built in)".to_owned(),
             }),
-            Source::Folder(folder) => Ok(ModelFiles::read_folder(folder)?),
-            Source::Pulled { name, folder } => {
-                Ok(ModelFiles { name: name.clone(), ..ModelFiles::read_folder(folder)? })
+            Origin::Folder(folder) => Ok(ModelFiles { types, ..ModelFiles::read_folder(folder)? }),
+            Origin::Pulled { name, folder } => {
+                Ok(ModelFiles { types, name: name.clone(), ..ModelFiles::read_folder(folder)? })
             }
         }
+    }
+}
+
+impl From<Origin> for Source {
+    fn from(origin: Origin) -> Source {
+        Source { origin, types: WeightTypes::default() }
     }
 }
 

@@ -79,11 +79,11 @@ mod tests {
 
     fn tokens(device: &str, lose_at: &[usize]) -> anyhow::Result<Vec<u32>> {
         let common = Cli::parse_from(["fathom", "--quiet", "--device", device]).common;
-        let model = loading::open_model(&Source::BuiltIn, &common)?;
+        let model = loading::open_model(&Source::built_in(), &common)?;
         let prompt = loading::encode(&model, "4-6+9*3-8+5*7=")?;
         let options: GenerateOptions = options(12);
         let generator = Generator::new(&model, &prompt, options)?;
-        let mut generator = Recovering::new(generator, &Source::BuiltIn, &common);
+        let mut generator = Recovering::new(generator, &Source::built_in(), &common);
         let mut tokens = vec![];
         loop {
             if lose_at.contains(&tokens.len()) {

@@ -114,3 +114,7 @@ export async function openPage(browser, url, options) {
   await page.goto(url);
   return { context, page, errors };
 }
+
+/** The command line, as `cargo build` leaves it. */
+export const fathomProgram = () =>
+  join(process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL('../../target', import.meta.url)), 'debug', 'fathom');

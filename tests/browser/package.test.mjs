@@ -1,8 +1,13 @@
 /** What the package answers: the same as the native engine, on both devices. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { openFathom, serveFathom, toPage, readFiles } from './fathom-page.mjs';
-import { GOLDEN, launch } from './harness.mjs';
+import { fileURLToPath } from 'node:url';
+import { GOLDEN, fathomProgram, launch } from './harness.mjs';
 
 /** What `fathom run` answers to these. */
 const NATIVE = [
@@ -241,4 +246,30 @@ test('a model without a tokenizer takes token ids', async () => {
   assert.deepEqual([found.name, found.cached, found.count], ['model', false, 2]);
   for (const error of found.errors) assert.equal(error.code, 'no-tokenizer', error.message);
   assert.equal(typeof found.next, 'string');
+});
+
+test('quantised: a file that the command line wrote, and the shipped model narrowed as it is loaded', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'fathom-q8-'));
+  try {
+    execFileSync(fathomProgram(), ['convert', fileURLToPath(new URL('../../models/beads', import.meta.url)), folder, '--weights', 'q8', '--force', '-q']);
+    const files = await readFiles(folder, ['config.json', 'model.safetensors', 'tokenizer.json']);
+    assert.ok(files['model.safetensors'].length < 640_000);
+    for (const device of ['cpu', 'webgpu']) {
+      const found = await page.evaluate(async ({ files, device, prompt }) => {
+        const seen = async (source, weights) => {
+          const model = await fathom.load(source, { device, weights });
+          const { depth, q, logits } = await model.forward(prompt);
+          const tokens = (await all(model.generate(prompt))).map(({ token }) => token);
+          model.dispose();
+          return JSON.stringify({ depth, q, logits: logits.map((row) => [...row]), tokens });
+        };
+        return { file: await seen(bytesOf(files)), loaded: await seen(BEADS, 'q8'), plain: await seen(BEADS) };
+      }, { files: toPage(files), device, prompt: DEEP });
+      assert.equal(found.file, found.loaded);
+      assert.notEqual(found.file, found.plain);
+      assert.deepEqual(JSON.parse(found.file).tokens, NATIVE[2].tokens);
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });

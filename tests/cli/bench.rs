@@ -40,6 +40,27 @@ fn rows_say_where_the_time_goes() {
     assert!((decoded(1) / decoded(3) - 3.0).abs() < 0.01);
 }
 
+/// The bytes that a token reads are those of the type: 34 or 18 for 32 numbers.
+#[test]
+fn narrower_weights_are_fewer_bytes() {
+    let rows = bench(&["--device", "cpu,gpu", "--weights", "f32,q8,q4", "--test", "decode", "-o", "json"]);
+    let rows = rows.json_lines().remove(0);
+    for device in ["cpu", "llvmpipe"] {
+        let bytes = |weights: &str| {
+            let is = |row: &&Value| row["weights"] == weights && row["device"].to_string().contains(device);
+            let row = rows
+                .as_array()
+                .expect("rows")
+                .iter()
+                .find(is)
+                .unwrap_or_else(|| panic!("{weights} in {rows}"));
+            row["weight_bytes_per_token"].as_f64().expect("bytes")
+        };
+        assert!((bytes("f32") / bytes("q8") - 128.0 / 34.0).abs() < 0.01, "{rows}");
+        assert!((bytes("f32") / bytes("q4") - 128.0 / 18.0).abs() < 0.02, "{rows}");
+    }
+}
+
 #[test]
 fn csv_has_the_fields_of_json_and_the_table_a_line_each() {
     let csv = bench(&["--device", "cpu", "-o", "csv"]).ok();

@@ -176,13 +176,64 @@ fn half_precision_and_several_files() {
     forward(&bench.path("back"));
 }
 
+/// What was quantised into a file, in one piece or several, is what is quantised when a model is loaded.
+#[test]
+fn blocks_of_integers() {
+    let beads = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/beads");
+    let bench = Bench::new("unused", b"");
+    let convert = |to: &str, more: &[&str]| -> Value {
+        let to = bench.path(to);
+        fathom(&[&["convert", beads, &to, "--json"][..], more].concat()).json_lines().remove(0)
+    };
+    let forward = |model: &str, more: &[&str]| -> Value {
+        let arguments = [&["forward", "-m", model, "--tokens", "4,9,7,3", "--json"][..], more].concat();
+        let mut found = fathom(&arguments).json_lines().remove(0);
+        found.as_object_mut().expect("an object").retain(|name, _| name != "model");
+        found
+    };
+    let plain = forward(beads, &[]);
+    for (folder, flags) in [
+        ("q8", &["--weights", "q8"][..]),
+        ("q4", &["--weights", "q4"]),
+        ("mixed", &["--weights", "q8", "--tensor-type", "wte=f16", "--tensor-type", "mlp=q4"]),
+    ] {
+        let shards = if folder == "q4" { &["--shard-size", "100KB"][..] } else { &[] };
+        let found = convert(folder, &[flags, shards].concat());
+        assert!(
+            found["written"]["dtypes"].to_string().contains(&folder[..1]) || folder == "mixed",
+            "{found}"
+        );
+        let written = forward(&bench.path(folder), &[]);
+        assert_eq!(written, forward(beads, flags), "{folder}");
+        assert!(written != plain, "{folder}");
+    }
+    let of = tensors(&bench.0.path().join("mixed/model.safetensors"));
+    assert_eq!(of["wte.weight"].0, Dtype::F16);
+    assert_eq!(
+        (of["input_blocks.0.mlp.down.weight"].0, &of["input_blocks.0.mlp.down.weight"].1),
+        (Dtype::U8, &vec![96, 192])
+    );
+    assert_eq!(of["input_blocks.0.attn.q_proj.weight_scale"].1, [96, 3]);
+    assert_eq!(of["hrm_core.q_head.weight"].0, Dtype::F16, "how deep it thinks stays as it is");
+
+    let again =
+        |more: &[&str]| fathom(&[&["convert", &bench.path("q8"), &bench.path("again")][..], more].concat());
+    again(&["--weights", "f32"]).fails(1, &["quantised already"]);
+    bench.put("unused", b"");
+    fathom(&["convert", beads, &bench.path("x"), "--tensor-type", "atn=q4"])
+        .fails(2, &["--tensor-type", "atn"]);
+    fathom(&["forward", "-m", beads, "--weights", "q5", "--tokens", "1"])
+        .fails(2, &["--weights", "q8", "keep"]);
+    fathom(&["forward", "-m", beads, "--tensor-type", "q4", "--tokens", "1"]).fails(2, &["TEXT=TYPE"]);
+}
+
 #[test]
 fn numbers_that_do_not_fit_are_named() {
     let mut storages = cosmicfish_storages();
     storages[78].1[..4].copy_from_slice(&1e6f32.to_le_bytes());
     storages[58].1[..4].copy_from_slice(&1e6f32.to_le_bytes());
     let bench = Bench::new("CF.pt", &pytorch(&cosmicfish_pickle(), &storages));
-    bench.convert("CF.pt", "out", &["--dtype", "f16"]).fails(1, &["wte.weight", "1000000", "float16"]);
+    bench.convert("CF.pt", "out", &["--dtype", "f16"]).fails(1, &["wte.weight", "1000000", "f16"]);
     assert_eq!(bench.files(""), ["CF.pt"]);
     bench.json("CF.pt", "out", &["--dtype", "bf16"]);
 }
@@ -417,7 +468,9 @@ fn bad_flags_are_usage() {
     bench.convert("CF.pt", "out", &["--tokenizer", "/none.json"]).fails(1, &["none.json"]);
     bench.convert("CF.pt", "CF.pt/out", &[]).fails(1, &["CF.pt/out"]);
     let mut convert = command();
-    convert.args(["convert", &bench.path("CF.pt"), &bench.path("out"), "--json"]).env("FATHOM_DTYPE", "f16");
+    convert
+        .args(["convert", &bench.path("CF.pt"), &bench.path("out"), "--json"])
+        .env("FATHOM_WEIGHTS", "f16");
     let found = finish(convert, "").json_lines().remove(0);
     assert_eq!(found["written"]["dtypes"], json!(["f16"]));
 }

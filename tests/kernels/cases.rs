@@ -6,7 +6,7 @@ use fathom_engine::kernels::attention::Attention;
 use fathom_engine::kernels::embed::Embed;
 use fathom_engine::kernels::halt::{Control, Halt};
 use fathom_engine::kernels::inject::{Inject, Next};
-use fathom_engine::kernels::linear::{Epilogue, Linear, NONE, Norm, Qkv};
+use fathom_engine::kernels::linear::{Affine, Epilogue, Linear, NONE, Norm, Qkv};
 use fathom_engine::kernels::load_rows::LoadRows;
 use fathom_engine::kernels::movement::Movement;
 use fathom_engine::kernels::prefix_sum::PrefixSum;
@@ -14,28 +14,30 @@ use fathom_engine::kernels::q_head::QHead;
 use fathom_engine::kernels::store_rows::StoreRows;
 use fathom_engine::kernels::{OUTPUT, Span};
 use fathom_engine::recording::Recording;
-use half::{bf16, f16};
 
 use super::random::Random;
 use super::{Devices, Near, STEPS, Scene, floats, poison, run};
 
-pub const WEIGHT_TYPES: [WeightType; 3] = [WeightType::F32, WeightType::F16, WeightType::Bf16];
+pub const WEIGHT_TYPES: [WeightType; 5] = WeightType::ALL;
 const MAGNITUDES: [f32; 3] = [1.0, 1e-3, 1e3];
 /// Odd numbers of vectors, fewer and more than there are lanes.
 const WIDTHS: [usize; 4] = [8, 24, 72, 448];
 
-/// Weights, as they are stored.
-pub fn weights(random: &mut Random, n: usize, magnitude: f32, stored: WeightType) -> Vec<u32> {
-    let numbers: Vec<f32> = (0..n).map(|_| magnitude * random.unit()).collect();
-    let pairs = |narrow: fn(f32) -> u16| {
-        let halves: Vec<u32> = numbers.iter().map(|&x| narrow(x).into()).collect();
-        halves.chunks(2).map(|pair| pair[0] | pair.get(1).copied().unwrap_or_default() << 16).collect()
+/// Appends a matrix of so many numbers, as it is stored, to a buffer.
+pub fn matrix(random: &mut Random, w: &mut Vec<u32>, n: usize, stored: WeightType) -> Affine {
+    let numbers: Vec<f32> = (0..n).map(|_| random.unit()).collect();
+    let (mut data, mut scale_data) = (vec![], vec![]);
+    stored.from_f32(&numbers, &mut data, &mut scale_data).expect("small numbers");
+    let words = |bytes: Vec<u8>| {
+        let whole = bytes.len().next_multiple_of(4);
+        let bytes = bytes.into_iter().chain([0; 4]).take(whole).collect::<Vec<u8>>();
+        bytemuck::pod_collect_to_vec::<u8, u32>(&bytes)
     };
-    match stored {
-        WeightType::F32 => numbers.iter().map(|x| x.to_bits()).collect(),
-        WeightType::F16 => pairs(|x| f16::from_f32(x).to_bits()),
-        WeightType::Bf16 => pairs(|x| bf16::from_f32(x).to_bits()),
-    }
+    let weight = whole_vec4(w);
+    w.extend(words(data));
+    let scales = whole_vec4(w);
+    w.extend(words(scale_data));
+    Affine { weight_type: stored, weight, scales, bias: NONE }
 }
 
 fn whole_vec4(words: &mut Vec<u32>) -> u32 {
@@ -48,8 +50,10 @@ pub async fn linear(on: &Devices) {
     let mut random = Random(2);
     let epilogues =
         [Epilogue::Store, Epilogue::Add, Epilogue::AddNormed(0), Epilogue::Gelu, Epilogue::SwiGlu];
-    for (i, (n_in, n_out)) in [(8usize, 1usize), (24, 7), (72, 50), (448, 9)].into_iter().enumerate() {
-        for stored in WEIGHT_TYPES {
+    for (i, (n_in, n_out)) in
+        [(8usize, 1usize), (24, 7), (72, 50), (96, 50), (448, 9)].into_iter().enumerate()
+    {
+        for stored in WEIGHT_TYPES.into_iter().filter(|stored| stored.fits(&[n_out, n_in])) {
             for (j, epilogue) in epilogues.into_iter().enumerate() {
                 let step = STEPS[random.below(3)];
                 // Up to sums beyond 100, where gelu and silu are flat.
@@ -57,9 +61,9 @@ pub async fn linear(on: &Devices) {
                 let (swiglu, adds) = (matches!(epilogue, Epilogue::SwiGlu), (1..3).contains(&j));
                 let n_w = if swiglu { 2 * n_out } else { n_out };
                 let mut w = floats(&mut random, n_out.next_multiple_of(4).max(8), 2.0);
-                let weight = (w.len() / 4) as u32;
-                w.extend(weights(&mut random, n_w * n_in, 1.0, stored));
+                let matrix = matrix(&mut random, &mut w, n_w * n_in, stored);
                 let bias = if random.below(2) == 0 { NONE } else { whole_vec4(&mut w) };
+                let layer = Affine { bias, ..matrix };
                 w.extend(floats(&mut random, n_w, magnitude));
                 // The residual is normed with the factors of an earlier norm, which must stay as they are.
                 let norm =
@@ -84,9 +88,7 @@ pub async fn linear(on: &Devices) {
                     let linear = Linear {
                         span: scene.span(b, step),
                         w: &b[2],
-                        weight_type: stored,
-                        weight,
-                        bias,
+                        layer,
                         norm,
                         x: &b[3],
                         y: &b[4],
@@ -115,7 +117,8 @@ pub async fn q_k_and_v(on: &Devices) {
                 continue;
             }
             let plane = if step == OUTPUT { OUTPUT } else { 1 };
-            let mut w = weights(&mut random, (n_embd + 2 * kv_dim) * n_embd, 1.0, WeightType::F32);
+            let mut w = vec![];
+            let layer = matrix(&mut random, &mut w, (n_embd + 2 * kv_dim) * n_embd, WeightType::F32);
             let norm = (random.below(2) == 0).then(|| Norm { weight: whole_vec4(&mut w), eps: 1e-5 });
             w.extend(floats(&mut random, n_embd, 2.0));
             let mut words = scene.tables();
@@ -138,9 +141,7 @@ pub async fn q_k_and_v(on: &Devices) {
                 Linear {
                     span: scene.span(b, step),
                     w: &b[2],
-                    weight_type: WeightType::F32,
-                    weight: 0,
-                    bias: NONE,
+                    layer,
                     norm,
                     x: &b[3],
                     y: &b[4],
@@ -162,10 +163,11 @@ pub async fn q_k_and_v(on: &Devices) {
 pub async fn a_row_does_not_depend_on_its_company(on: &Devices) {
     let scene = Scene::small();
     let mut random = Random(3);
-    let (n_in, n_out) = (72, 50);
+    let (n_in, n_out) = (96, 50);
     for stored in WEIGHT_TYPES {
         let mut words = scene.tables();
-        let mut w = weights(&mut random, 2 * n_out * n_in, 1.0, stored);
+        let mut w = vec![];
+        let layer = matrix(&mut random, &mut w, 2 * n_out * n_in, stored);
         let norm = Norm { weight: whole_vec4(&mut w), eps: 1e-5 };
         w.extend(floats(&mut random, n_in, 2.0));
         words.push(w);
@@ -179,9 +181,7 @@ pub async fn a_row_does_not_depend_on_its_company(on: &Devices) {
                     Linear {
                         span: Span { n, ..scene.span(b, 1) },
                         w: &b[2],
-                        weight_type: stored,
-                        weight: 0,
-                        bias: NONE,
+                        layer,
                         norm: Some(norm),
                         x: &b[3],
                         y: &b[4],
@@ -249,11 +249,12 @@ pub async fn embed(on: &Devices) {
     let mut random = Random(6);
     let vocab_size = 13;
     for stored in WEIGHT_TYPES {
-        for n in WIDTHS {
+        for n in WIDTHS.into_iter().filter(|&n| stored.fits(&[vocab_size, n])) {
             for learned in [false, true] {
-                let mut w = weights(&mut random, vocab_size * n, 1.0, stored);
+                let mut w = vec![];
+                let Affine { scales, .. } = matrix(&mut random, &mut w, vocab_size * n, stored);
                 let wpe = whole_vec4(&mut w);
-                w.extend(weights(&mut random, scene.capacity * n, 1.0, stored));
+                w.extend(floats(&mut random, scene.capacity * n, 1.0));
                 let mut words = scene.tables();
                 words.push((0..scene.n_slots()).map(|_| random.below(vocab_size) as u32).collect());
                 words.push(w);
@@ -264,6 +265,7 @@ pub async fn embed(on: &Devices) {
                         tokens: &b[2],
                         w: &b[3],
                         weight_type: stored,
+                        scales,
                         wpe: learned.then_some(wpe),
                         x: &b[4],
                         n_embd: n as u32,

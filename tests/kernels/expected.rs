@@ -6,7 +6,7 @@ use fathom_engine::device::Buffer;
 use fathom_engine::kernels::attention::Attention;
 use fathom_engine::kernels::halt::{BY_CAP, BY_FORCED, BY_TEST, Control, Halt};
 use fathom_engine::kernels::inject::{Inject, Next};
-use fathom_engine::kernels::linear::{Epilogue, Linear, NONE, Norm, Qkv};
+use fathom_engine::kernels::linear::{Affine, Epilogue, Linear, NONE, Norm, Qkv};
 use fathom_engine::kernels::load_rows::LoadRows;
 use fathom_engine::kernels::movement::Movement;
 use fathom_engine::kernels::prefix_sum::PrefixSum;
@@ -16,7 +16,7 @@ use fathom_engine::kernels::store_rows::StoreRows;
 use fathom_engine::kernels::{OUTPUT, OVER, Span};
 use fathom_engine::recording::Recording;
 
-use super::cases::{WEIGHT_TYPES, weights};
+use super::cases::{WEIGHT_TYPES, matrix};
 use super::random::Random;
 use super::{Devices, ROWS_BEFORE, STEPS, Scene, floats, poison, run};
 
@@ -37,8 +37,9 @@ fn linear<'a>(
     [n_in, n_out]: [u32; 2],
     epilogue: Epilogue<'a>,
 ) -> Linear<'a> {
-    let (weight_type, weight, bias, norm, out_row) = (WeightType::F32, 0, NONE, None, 0);
-    Linear { span, w, weight_type, weight, bias, norm, x, y, s, unused, out_row, n_in, n_out, epilogue }
+    let layer = Affine { weight_type: WeightType::F32, weight: 0, scales: 0, bias: NONE };
+    let (norm, out_row) = (None, 0);
+    Linear { span, w, layer, norm, x, y, s, unused, out_row, n_in, n_out, epilogue }
 }
 
 /// Which of a scene's rows a step computes, spelled out: the first sequence still thinks, the second halted at 2
@@ -342,7 +343,7 @@ pub async fn attention_is_that_of_f64_and_looks_at_nothing_else(on: &Devices) {
 
 /// Every window of the rows gives those rows the same bits, in each variant: 1 to 4 rows a workgroup.
 pub async fn a_row_is_the_same_in_every_window(on: &Devices) {
-    const N: usize = 72;
+    const N: usize = 96;
     let scene = Scene::new(150, [62..66, 0..2, 147..150]);
     let mut random = Random(32);
     let n_rows = scene.n_rows();
@@ -352,10 +353,12 @@ pub async fn a_row_is_the_same_in_every_window(on: &Devices) {
         .collect();
     let x = floats(&mut random, n_rows * N, 1.0);
     let y = floats(&mut random, n_rows * N, 1.0);
-    let w: Vec<Vec<u32>> =
-        WEIGHT_TYPES.iter().map(|&stored| weights(&mut random, 2 * N * N, 1.0, stored)).collect();
-    let kv = floats(&mut random, scene.n_slots() * 80, 1.0);
-    let kinds = EPILOGUES.into_iter().flat_map(|e| (0..3).map(move |stored| Some((e, stored)))).chain([None]);
+    let matrices = WEIGHT_TYPES.map(|stored| {
+        let mut w = vec![];
+        (matrix(&mut random, &mut w, 2 * N * N, stored), w)
+    });
+    let kv = floats(&mut random, scene.n_slots() * 4 * (N / 4), 1.0);
+    let kinds = EPILOGUES.into_iter().flat_map(|e| matrices.iter().map(move |m| Some((e, m)))).chain([None]);
     for kind in kinds {
         for device in [&on.gpu, &on.cpu] {
             let rows_of = async |(first, n): (usize, usize)| -> Vec<u32> {
@@ -363,15 +366,15 @@ pub async fn a_row_is_the_same_in_every_window(on: &Devices) {
                 // A linear layer finds its rows by their sources.
                 words.push(if kind.is_some() { x.clone() } else { x[first * N..].to_vec() });
                 words.push(y[first * N..].to_vec());
-                words.push(kind.map_or(&kv, |(_, stored)| &w[stored]).clone());
+                words.push(kind.map_or(&kv, |(_, (_, w))| w).clone());
                 words.extend([poison(n_rows), poison(4)]);
                 let record = |r: &mut Recording, b: &[Buffer]| {
                     let (first, n) = ((ROWS_BEFORE + first) as u32, n as u32);
                     let span = Span { first, n, ..scene.span(b, 1) };
                     let n = N as u32;
                     match kind {
-                        Some((epilogue, stored)) => Linear {
-                            weight_type: WEIGHT_TYPES[stored],
+                        Some((epilogue, (layer, _))) => Linear {
+                            layer: *layer,
                             ..linear(span, [&b[4], &b[2], &b[3], &b[5], &b[6]], [n, n], epilogue)
                         }
                         .record(r),
@@ -385,7 +388,7 @@ pub async fn a_row_is_the_same_in_every_window(on: &Devices) {
                             n_slots: scene.n_slots() as u32,
                             n_head: 4,
                             n_kv_head: 2,
-                            head_dim: 18,
+                            head_dim: N as u32 / 4,
                             scale: 0.3,
                         }
                         .record(r),
@@ -396,7 +399,12 @@ pub async fn a_row_is_the_same_in_every_window(on: &Devices) {
             let all = rows_of((0, n_rows)).await;
             for &(first, n) in &windows {
                 let expected = &all[first * N..][..n * N];
-                assert_eq!(rows_of((first, n)).await, expected, "{kind:?}, rows {first}.. {n}, {device:?}");
+                assert_eq!(
+                    rows_of((first, n)).await,
+                    expected,
+                    "{:?}, rows {first}.. {n}, {device:?}",
+                    kind.map(|(e, (layer, _))| (e, layer))
+                );
             }
         }
     }

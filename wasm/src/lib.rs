@@ -7,7 +7,7 @@ mod convert;
 mod model;
 mod views;
 
-use fathom_engine::{Config, DeviceRequest};
+use fathom_engine::{Config, DeviceRequest, WeightType};
 use wasm_bindgen::prelude::*;
 
 use crate::convert::{js_error, to_js};
@@ -36,6 +36,17 @@ pub fn needs_gpt2(json: &str) -> Result<bool, JsValue> {
 pub fn largest_buffer_bytes(json: &str, weights_bytes: f64) -> Result<f64, JsValue> {
     let config = Config::from_json(json, "config.json").map_err(js_error)?;
     Ok(fathom_engine::largest_buffer_bytes(&config, weights_bytes as u64) as f64)
+}
+
+/// A type's name, or `keep`.
+fn weight_type(choice: &str) -> Result<Option<WeightType>, JsValue> {
+    if choice == "keep" {
+        return Ok(None);
+    }
+    choice
+        .parse()
+        .map(Some)
+        .map_err(|why: String| convert::error("option", &format!("weights: {why}, or keep")))
 }
 
 /// `auto`, `webgpu` or `cpu`.

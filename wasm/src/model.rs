@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fathom_engine::{
     Error, Generator, Model, ModelFiles, Positions, Prefixes, Progress, ShardIndex, Tokenizer, WeightFile,
-    Weights, forward, load_checked,
+    WeightTypes, Weights, forward, load_checked,
 };
 use js_sys::{Array, Float32Array, Function, Reflect};
 use wasm_bindgen::prelude::*;
@@ -13,11 +13,11 @@ use web_sys::Blob;
 
 use crate::blob::BlobFile;
 use crate::convert::{error, from_js, js_error, to_js};
-use crate::device_request;
 use crate::views::{
     ConfigView, DepthOptionsView, DeviceView, ForwardOptionsView, ForwardView, GenerateOptionsView,
     PieceView, PrefixView, StepView, TokenView,
 };
+use crate::{device_request, weight_type};
 
 /// A model's files on their way in.
 #[wasm_bindgen]
@@ -39,7 +39,17 @@ impl Files {
     ) -> Result<Files, JsValue> {
         let index = index.map(|json| ShardIndex::from_json(&json, "model.safetensors.index.json"));
         let index = index.transpose().map_err(js_error)?;
-        Ok(Files { files: ModelFiles { config, weights: vec![], tokenizer, gpt2, name }, index })
+        Ok(Files {
+            files: ModelFiles {
+                config,
+                weights: vec![],
+                types: WeightTypes::default(),
+                tokenizer,
+                gpt2,
+                name,
+            },
+            index,
+        })
     }
 
     /// Adds a file of weights.
@@ -50,14 +60,22 @@ impl Files {
         Ok(())
     }
 
-    /// Loads the model onto `auto`, `webgpu` or `cpu`; `on_progress` is told (bytes done, bytes all).
-    pub async fn load(&self, device: &str, on_progress: &Function) -> Result<LoadedModel, JsValue> {
+    /// Loads the model onto `auto`, `webgpu` or `cpu`, its matrices in the type `weights` (`keep`: their own);
+    /// `on_progress` is told (bytes done, bytes all).
+    pub async fn load(
+        &self,
+        device: &str,
+        weights: &str,
+        on_progress: &Function,
+    ) -> Result<LoadedModel, JsValue> {
         let request = device_request(device)?;
+        let types = WeightTypes::all(weight_type(weights)?);
+        let files = ModelFiles { types, ..self.files.clone() };
         let loading = async {
             if let Some(index) = &self.index {
-                index.check(&Weights::from_files(&self.files.weights)?)?;
+                index.check(&Weights::from_files(&files.weights)?)?;
             }
-            load_checked(&request, &self.files, &mut |progress: Progress| {
+            load_checked(&request, &files, &mut |progress: Progress| {
                 // A callback's own error is no concern of the loading.
                 let _ = on_progress.call2(
                     &JsValue::UNDEFINED,

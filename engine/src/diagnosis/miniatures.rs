@@ -61,7 +61,7 @@ async fn read(model: &Arc<Model>) -> Result<()> {
     Ok(())
 }
 
-fn miniatures() -> [(Config, WeightType); 3] {
+fn miniatures() -> [(Config, WeightType); 5] {
     let base = Config {
         vocab_size: 331,
         n_embd: 72,
@@ -93,5 +93,13 @@ fn miniatures() -> [(Config, WeightType); 3] {
         ..base.clone()
     };
     let wide_heads = Config { n_embd: 88, n_head: 2, n_kv_head: 1, bias: true, ..base.clone() };
-    [(base, WeightType::F32), (learned, WeightType::F16), (wide_heads, WeightType::Bf16)]
+    let blocks = |of: &Config| Config { n_embd: 96, hrm_max_steps: 2, ..of.clone() };
+    let (q8, q4) = (blocks(&base), blocks(&learned));
+    [
+        (base, WeightType::F32),
+        (learned, WeightType::F16),
+        (wide_heads, WeightType::Bf16),
+        (q8, WeightType::Q8),
+        (q4, WeightType::Q4),
+    ]
 }

@@ -34,18 +34,18 @@ const WHOLE: [&str; 3] = ["feed", "halt", "sample"];
 
 /// What [`Sums::of`] made of the answers on x86-64 with AVX2.
 const SUMS: [(&str, Sums); 12] = [
-    ("attention", Sums { weighted: -32.8399741962518, magnitudes: 214900.62900523547 }),
-    ("embed", Sums { weighted: -31.382698056568458, magnitudes: 13162.7083909746 }),
-    ("feed", Sums { weighted: -1656.3496635868214, magnitudes: 48155.0 }),
-    ("halt", Sums { weighted: 2.1768589266575873, magnitudes: 314.0 }),
-    ("inject", Sums { weighted: -77.60866653616675, magnitudes: 315116.3431873655 }),
-    ("linear", Sums { weighted: 208.84518843344105, magnitudes: 1563817.7604836796 }),
-    ("load_rows", Sums { weighted: -27.75320116990517, magnitudes: 50991.61093247143 }),
-    ("movement", Sums { weighted: -16.239577372011567, magnitudes: 5731.690545415782 }),
-    ("prefix_sum", Sums { weighted: -564.4349766555988, magnitudes: 132459.3504899036 }),
-    ("q_head", Sums { weighted: 1.3461671841016127, magnitudes: 685.9805926382542 }),
-    ("sample", Sums { weighted: -186.54277926543728, magnitudes: 4347.0 }),
-    ("store_rows", Sums { weighted: -109.79850836103057, magnitudes: 33157.35486555523 }),
+    ("attention", Sums { weighted: -241.44930411021497, magnitudes: 429065.47333593515 }),
+    ("embed", Sums { weighted: -16.258716775356504, magnitudes: 26648.370593615968 }),
+    ("feed", Sums { weighted: 4013.2960252896883, magnitudes: 80259.0 }),
+    ("halt", Sums { weighted: 7.296198794152588, magnitudes: 528.0 }),
+    ("inject", Sums { weighted: 25.640668197045024, magnitudes: 623325.3931708584 }),
+    ("linear", Sums { weighted: -364.19449128802177, magnitudes: 3185458.305427021 }),
+    ("load_rows", Sums { weighted: -93.91233548082474, magnitudes: 99840.90655565905 }),
+    ("movement", Sums { weighted: -77.921224938615, magnitudes: 11069.911098962213 }),
+    ("prefix_sum", Sums { weighted: 203.84340449788994, magnitudes: 256558.92903347136 }),
+    ("q_head", Sums { weighted: -3.298707428553639, magnitudes: 1343.1906409859657 }),
+    ("sample", Sums { weighted: 205.57957194186747, magnitudes: 7140.0 }),
+    ("store_rows", Sums { weighted: -163.0254937194424, magnitudes: 63899.03232789207 }),
 ];
 
 /// How a kernel did.

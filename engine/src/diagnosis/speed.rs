@@ -5,7 +5,7 @@ use web_time::Instant;
 use crate::device::{Buffer, Device, Region};
 use crate::error::Result;
 use crate::kernels::Span;
-use crate::kernels::linear::{Epilogue, Linear, NONE};
+use crate::kernels::linear::{Affine, Epilogue, Linear, NONE};
 use crate::kernels::load_rows::LoadRows;
 use crate::recording::Recording;
 use crate::weights::WeightType;
@@ -128,9 +128,7 @@ impl<'a> Bench<'a> {
             Linear {
                 span: self.span(),
                 w,
-                weight_type: WeightType::F32,
-                weight: 0,
-                bias: NONE,
+                layer: Affine { weight_type: WeightType::F32, weight: 0, scales: 0, bias: NONE },
                 norm: None,
                 x: &self.x,
                 y: &self.y,

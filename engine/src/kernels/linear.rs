@@ -8,14 +8,16 @@
 //! ```
 //!
 //! x is that of the row's source. Every dot product keeps to the one summation order, whatever the number of rows;
-//! s is a factor of the whole sum. Weights are f32, f16 or bf16; sums are f32. The table of (cos, sin) comes from the
+//! s is a factor of the whole sum. Weights are of any type; sums are f32. The table of (cos, sin) comes from the
 //! host, because sin and cos of WGSL are good to 2^-11 only.
 //! Source: CosmicFish-HRM `model.py`, RMSNorm, apply_rotary_emb, the projections of attention and MLP, and lm_head.
 
 use rayon::prelude::*;
 
 use super::dot::{Matrix, dot, dots};
-use super::{Bindings, Kernel, Row, Span, live, n_slabs, params, shader, slab_of, weights_constant};
+use super::{
+    Bindings, Kernel, Row, Span, live, n_slabs, params, shader, slab_of, stored_as, weights_constant,
+};
 use crate::device::Buffer;
 use crate::recording::{Call, Recording};
 use crate::weights::WeightType;
@@ -40,6 +42,7 @@ params! {
     n_slots: u32,
     head_dim: u32,
     rotary: u32,
+    scales: u32,
 }
 
 /// Lanes groups of a workgroup; each makes as many outputs as a lane does.
@@ -48,6 +51,19 @@ const GROUPS: u32 = 8;
 const ROWS: u32 = 4;
 /// In place of an offset: there is none.
 pub const NONE: u32 = u32::MAX;
+
+/// A matrix and a bias, and where in a buffer they begin.
+#[derive(Debug, Clone, Copy)]
+pub struct Affine {
+    /// How the matrix is stored.
+    pub weight_type: WeightType,
+    /// The matrix `[n_out, n_in]`, in units of 16 bytes.
+    pub weight: u32,
+    /// Its scales `[n_out, n_in / 32]`, f16, in units of 16 bytes; of no account where its type has none.
+    pub scales: u32,
+    /// The bias `[n_out]`, f32, in units of 16 bytes; [`NONE`] without.
+    pub bias: u32,
+}
 
 /// A norm: `ln * x * s`.
 #[derive(Debug, Clone, Copy)]
@@ -98,14 +114,10 @@ pub struct Qkv<'a> {
 pub struct Linear<'a> {
     /// The rows.
     pub span: Span<'a>,
-    /// Holds W `[n_out, n_in]` (twice as many rows for SwiGLU), b, ln and ln'.
+    /// Holds W, b, ln and ln'.
     pub w: &'a Buffer,
-    /// How W is stored.
-    pub weight_type: WeightType,
-    /// Where W begins, in units of 16 bytes.
-    pub weight: u32,
-    /// Where b begins, `[n_out]` f32, in units of 16 bytes, or [`NONE`].
-    pub bias: u32,
+    /// W and b, of twice as many outputs for SwiGLU.
+    pub layer: Affine,
     /// What x passes first; its ln is `[n_in]`.
     pub norm: Option<Norm>,
     /// `[source row, n_in]`, f32.
@@ -118,7 +130,7 @@ pub struct Linear<'a> {
     pub unused: &'a Buffer,
     /// The row of y that row 0 goes to.
     pub out_row: u32,
-    /// A multiple of 8.
+    /// A multiple of 8, for quantised weights of 32.
     pub n_in: u32,
     /// Any number.
     pub n_out: u32,
@@ -129,24 +141,11 @@ pub struct Linear<'a> {
 impl Linear<'_> {
     /// A workgroup makes 8 to 32 outputs of up to 4 rows.
     pub fn record(&self, recording: &mut Recording) {
-        let Linear {
-            span,
-            w,
-            weight_type,
-            weight,
-            bias,
-            norm,
-            x,
-            y,
-            s,
-            unused,
-            out_row,
-            n_in,
-            n_out,
-            epilogue,
-        } = *self;
+        let Linear { span, w, layer, norm, x, y, s, unused, out_row, n_in, n_out, epilogue } = *self;
+        let Affine { weight_type, weight, scales, bias } = layer;
         let rows_of_w = if epilogue.is_swiglu() { 2 * n_out } else { n_out } as usize;
-        let words_of_w = rows_of_w * n_in as usize * weight_type.size_bytes() / 4;
+        let n_w = rows_of_w as u64 * u64::from(n_in);
+        let words = |n_bytes: u64| n_bytes.div_ceil(4) as usize;
         let vector = |recording: &mut Recording, name: &str, at: u32, n: usize| {
             if at != NONE {
                 recording.expect(&KERNEL, name, w, 4 * at as usize + n);
@@ -155,7 +154,11 @@ impl Linear<'_> {
         let Norm { weight: ln, eps } = norm.unwrap_or(Norm { weight: NONE, eps: 0.0 });
         let residual = if let Epilogue::AddNormed(ln) = epilogue { ln } else { NONE };
         recording.expect_span(&KERNEL, &span);
-        recording.expect(&KERNEL, "w", w, 4 * weight as usize + words_of_w);
+        recording.expect(&KERNEL, "w", w, 4 * weight as usize + words(weight_type.data_bytes(n_w)));
+        if weight_type.is_quantized() {
+            let words_of_scales = words(weight_type.scale_bytes(n_w));
+            recording.expect(&KERNEL, "w (scales)", w, 4 * scales as usize + words_of_scales);
+        }
         vector(recording, "w (bias)", bias, rows_of_w);
         vector(recording, "w (norm)", ln, n_in as usize);
         vector(recording, "w (residual)", residual, n_out as usize);
@@ -177,6 +180,7 @@ impl Linear<'_> {
             n_slots: 0,
             head_dim: 0,
             rotary: 0,
+            scales,
         };
         let (mut trig, mut kv) = (span.rows, unused);
         if let Epilogue::Qkv(qkv) = epilogue {
@@ -258,8 +262,8 @@ pub(crate) fn kv_stride(head_dim: u32) -> usize {
 pub(crate) fn weight_bytes(call: &Call) -> u64 {
     let p: Params = call.params();
     let n_matrices = if call.constant("EPILOGUE", 0) == Epilogue::SwiGlu.constant() { 2 } else { 1 };
-    let size_bytes = if call.constant("WEIGHTS", 0) == 0 { 4 } else { 2 };
-    size_bytes * n_matrices * u64::from(p.n_in) * u64::from(p.n_out)
+    let stored = stored_as(call.constant("WEIGHTS", 0));
+    stored.bytes(n_matrices * u64::from(p.n_in) * u64::from(p.n_out))
 }
 
 /// Rows that share one pass over the weights.
@@ -273,7 +277,8 @@ fn twin(call: &Call, mut bindings: Bindings<'_>) {
     let (w, x, trig) = (bindings.read::<u32>(2), bindings.read::<f32>(3), bindings.read::<[f32; 2]>(6));
     let (y, s, kv) = (bindings.write::<f32>(4), bindings.write::<f32>(5), bindings.write::<f32>(7));
     let (n_in, n_out) = (p.n_in as usize, p.n_out as usize);
-    let matrix = Matrix { w, stored: call.constant("WEIGHTS", 0), first: 4 * p.weight as usize, n_in };
+    let stored = stored_as(call.constant("WEIGHTS", 0));
+    let matrix = Matrix { w, stored, first: 4 * p.weight as usize, scales: 4 * p.scales as usize, n_in };
     let vector = |at: u32, n: usize| -> Option<&[f32]> {
         (at != NONE).then(|| bytemuck::cast_slice(&w[4 * at as usize..][..n]))
     };
@@ -304,12 +309,12 @@ fn twin(call: &Call, mut bindings: Bindings<'_>) {
         let n_rows = live.len();
         let made = &mut made[..n_out * n_rows];
         made.par_chunks_mut(n_rows * TWIN_OUTPUTS).enumerate().for_each(|(part, made)| {
-            let mut gates = vec![0.0; n_rows];
+            let (mut gates, mut row) = (vec![0.0; n_rows], vec![]);
             for (j, v) in made.chunks_exact_mut(n_rows).enumerate() {
                 let o = part * TWIN_OUTPUTS + j;
-                dots(&matrix.row(o), &hs, v);
+                dots(matrix.row(o, &mut row), &hs, v);
                 if is_swiglu {
-                    dots(&matrix.row(n_out + o), &hs, &mut gates);
+                    dots(matrix.row(n_out + o, &mut row), &hs, &mut gates);
                 }
                 for ((v, gate), &factor) in v.iter_mut().zip(&gates).zip(&factors) {
                     let sum = affine(*v, factor, o);

@@ -112,7 +112,15 @@ fn weights_constant(weight_type: WeightType) -> u32 {
         WeightType::F32 => 0,
         WeightType::F16 => 1,
         WeightType::Bf16 => 2,
+        WeightType::Q8 => 3,
+        WeightType::Q4 => 4,
     }
+}
+
+/// The type behind the shaders' `WEIGHTS`.
+fn stored_as(constant: u32) -> WeightType {
+    let is = |stored: &WeightType| weights_constant(*stored) == constant;
+    WeightType::ALL.into_iter().find(is).unwrap_or(WeightType::F32)
 }
 
 /// The 64 accumulators, folded in halves.

@@ -11,13 +11,13 @@
 //! Source: CosmicFish-HRM `model.py`, Block and HRMBlock.
 
 use super::Parameters;
-use super::parameters::{Affine, Block};
+use super::parameters::Block;
 use super::state::Work;
 use crate::config::Config;
 use crate::device::Buffer;
 use crate::kernels::Span;
 use crate::kernels::attention::Attention;
-use crate::kernels::linear::{Epilogue, Linear, Norm, Qkv};
+use crate::kernels::linear::{Affine, Epilogue, Linear, Norm, Qkv};
 use crate::recording::Recording;
 
 /// What every block of a forward shares.
@@ -69,8 +69,8 @@ impl Blocks<'_> {
         let head_dim = config.head_dim() as u32;
         let trig = config.use_rotary.then_some(&self.parameters.trig);
         let qkv = Epilogue::Qkv(Qkv { trig, kv, plane, capacity, n_slots, head_dim });
-        let layer = Layer { n_in: n_embd, n_out: n_embd + 2 * kv_dim, norm: stream.norm };
-        self.linear(r, block, block.qkv, layer, &work.x, &work.q, qkv);
+        let shape = Shape { n_in: n_embd, n_out: n_embd + 2 * kv_dim, norm: stream.norm };
+        self.linear(r, block, block.qkv, shape, &work.x, &work.q, qkv);
         Attention {
             span,
             q: &work.q,
@@ -85,8 +85,8 @@ impl Blocks<'_> {
             scale: 1.0 / (head_dim as f32).sqrt(),
         }
         .record(r);
-        let layer = Layer { n_in: n_embd, n_out: n_embd, norm: None };
-        self.linear(r, block, block.c_proj, layer, &work.attended, &work.x, stream.add());
+        let shape = Shape { n_in: n_embd, n_out: n_embd, norm: None };
+        self.linear(r, block, block.c_proj, shape, &work.attended, &work.x, stream.add());
     }
 
     /// `x = x + down(silu(up(x)) * gate(x))`, or `c_proj(gelu(c_fc(x)))`.
@@ -94,10 +94,10 @@ impl Blocks<'_> {
         let work = self.work;
         let (n_embd, hidden) = (self.config.n_embd as u32, 4 * self.config.n_embd as u32);
         let activation = if self.config.use_swiglu { Epilogue::SwiGlu } else { Epilogue::Gelu };
-        let layer = Layer { n_in: n_embd, n_out: hidden, norm: stream.norm };
-        self.linear(r, block, block.up, layer, &work.x, &work.hidden, activation);
-        let layer = Layer { n_in: hidden, n_out: n_embd, norm: None };
-        self.linear(r, block, block.down, layer, &work.hidden, &work.x, stream.add());
+        let shape = Shape { n_in: n_embd, n_out: hidden, norm: stream.norm };
+        self.linear(r, block, block.up, shape, &work.x, &work.hidden, activation);
+        let shape = Shape { n_in: hidden, n_out: n_embd, norm: None };
+        self.linear(r, block, block.down, shape, &work.hidden, &work.x, stream.add());
     }
 
     #[allow(clippy::too_many_arguments)] // those of one layer; the kernel takes them by name
@@ -106,18 +106,16 @@ impl Blocks<'_> {
         r: &mut Recording,
         block: &Block,
         affine: Affine,
-        layer: Layer,
+        shape: Shape,
         x: &Buffer,
         y: &Buffer,
         epilogue: Epilogue<'_>,
     ) {
-        let Layer { n_in, n_out, norm } = layer;
+        let Shape { n_in, n_out, norm } = shape;
         Linear {
             span: self.span,
             w: &block.w,
-            weight_type: self.parameters.weight_type,
-            weight: affine.weight,
-            bias: affine.bias,
+            layer: affine,
             norm: norm.map(|weight| self.norm(weight)),
             x,
             y,
@@ -133,7 +131,7 @@ impl Blocks<'_> {
 }
 
 /// The shape of a linear layer, and where the norm before it begins.
-struct Layer {
+struct Shape {
     n_in: u32,
     n_out: u32,
     norm: Option<u32>,

@@ -22,7 +22,7 @@ use super::state::State;
 use crate::device::Buffer;
 use crate::kernels::embed::Embed;
 use crate::kernels::inject::{Inject, Next};
-use crate::kernels::linear::{Epilogue, Linear, NONE, Norm};
+use crate::kernels::linear::{Epilogue, Linear, Norm};
 use crate::kernels::load_rows::LoadRows;
 use crate::kernels::movement::Movement;
 use crate::kernels::prefix_sum::PrefixSum;
@@ -88,7 +88,8 @@ impl Forward<'_> {
             span,
             tokens: &state.tokens,
             w: &parameters.wte,
-            weight_type: parameters.weight_type,
+            weight_type: parameters.embedding.weight_type,
+            scales: parameters.embedding.scales,
             wpe: (!config.use_rotary).then_some(parameters.wpe),
             x,
             n_embd: self.n_embd(),
@@ -170,9 +171,7 @@ impl Forward<'_> {
         Linear {
             span,
             w: &parameters.wte,
-            weight_type: parameters.weight_type,
-            weight: 0,
-            bias: NONE,
+            layer: parameters.embedding,
             norm: Some(Norm { weight: parameters.ln_f, eps: model.config().eps }),
             x: &work.x,
             y: &work.logits,

@@ -17,7 +17,7 @@ use crate::text::visible;
 use crate::tokenizer::Tokenizer;
 use crate::weights::Weights;
 
-pub(crate) use parameters::Parameters;
+pub(crate) use parameters::{Parameters, matrix_types};
 pub use sizes::{CacheBytes, WorkBytes, weights_bytes};
 
 /// A CosmicFish-HRM on a device. What changes from text to text is in a [`Session`](crate::Session).
@@ -31,19 +31,20 @@ pub struct Model {
 }
 
 impl Model {
-    /// Checks a model's files and puts its weights on a device, in the type that they are stored in.
+    /// Checks a model's files and puts its weights on a device, in the types that [`ModelFiles::types`] asks for.
     /// `progress` is told about the weights.
     ///
     /// # Errors
     /// What is wrong with the files: the errors of [`Config::from_json`], [`Weights::check`],
-    /// [`Tokenizer::from_json`] and [`Config::check_vocabulary`]; those of the device.
+    /// [`Tokenizer::from_json`] and [`Config::check_vocabulary`]; [`Error::NumberDoesNotFit`](crate::Error::NumberDoesNotFit);
+    /// those of the device.
     pub async fn load(
         files: &ModelFiles,
         device: impl Into<Arc<Device>>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Arc<Model>> {
         let config = Config::from_json(&files.config, "config.json")?;
-        let weights = Weights::from_files(&files.weights)?;
+        let weights = files.open_weights()?;
         weights.check(&config).await?;
         let tokenizer = match &files.tokenizer {
             Some(bytes) => Some(Tokenizer::from_json(bytes, "tokenizer.json")?),

@@ -1,22 +1,24 @@
 //! The weights on a device. A block's are packed into one buffer and found by offsets, so that a kernel that
 //! needs several of them still binds one.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::config::Config;
 use crate::device::{Buffer, Device};
 use crate::error::Result;
 use crate::files::Progress;
-use crate::kernels::linear::NONE;
+use crate::kernels::linear::{Affine, NONE};
 use crate::tokenizer::Tokenizer;
-use crate::weights::{Tensor, WeightType, Weights, pieces};
+use crate::weights::{Tensor, WeightType, Weights, block_names, pieces};
 
 /// All weights of a model.
 #[derive(Debug)]
 pub struct Parameters {
-    /// How the matrices are stored, one type for all of them.
-    pub weight_type: WeightType,
-    /// `[V, C]`; behind it `wpe [block_size, C]` where positions are learned, and ln_f.
+    /// `[V, C]`; behind it its scales, `wpe [block_size, C]` where positions are learned, and ln_f.
     pub wte: Buffer,
-    /// Where wpe begins in `wte`, in units of 16 bytes.
+    /// The embedding in `wte`, as the head reads it.
+    pub embedding: Affine,
+    /// Where wpe begins in `wte`, f32, in units of 16 bytes.
     pub wpe: u32,
     /// Where ln_f `[C]`, f32, begins in `wte`, in units of 16 bytes.
     pub ln_f: u32,
@@ -61,15 +63,6 @@ pub struct Block {
     pub down: Affine,
 }
 
-/// Where a linear layer's matrix and bias begin, in units of 16 bytes; [`NONE`] without a bias.
-#[derive(Debug, Clone, Copy)]
-pub struct Affine {
-    /// The matrix.
-    pub weight: u32,
-    /// The bias.
-    pub bias: u32,
-}
-
 impl Parameters {
     /// Reads what [`Weights::check`] has checked.
     pub async fn load(
@@ -79,28 +72,26 @@ impl Parameters {
         device: &Device,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Parameters> {
-        let weight_type = weights.weight_type();
-        let bytes_total = (config.n_parameters() * weight_type.size_bytes()) as u64;
-        let mut loader =
-            Loader { config, weights, device, weight_type, progress, bytes_done: 0, bytes_total };
+        let bytes_total = weights.n_bytes();
+        let mut loader = Loader { config, weights, device, progress, bytes_done: 0, bytes_total };
         let c = config.n_embd;
 
-        let mut embedding = Packing::default();
-        embedding.push(vec![weights.resolve_tied(config).await?], weight_type);
+        let mut packing = Packing::default();
+        let embedding = packing.push_matrix(vec![weights.resolve_tied(config).await?]);
         let wpe = if config.use_rotary {
             0
         } else {
-            embedding.push(vec![weights.tensor("wpe.weight", &[config.block_size, c])?], weight_type)
+            packing.push(vec![weights.tensor("wpe.weight", &[config.block_size, c])?], WeightType::F32)
         };
-        let ln_f = embedding.push(vec![weights.tensor("ln_f.weight", &[c])?], WeightType::F32);
+        let ln_f = packing.push(vec![weights.tensor("ln_f.weight", &[c])?], WeightType::F32);
         let mut q_head = Packing::default();
         let q_tensors = [("hrm_core.q_head.weight", vec![2, c]), ("hrm_core.q_head.bias", vec![2])];
         let q_tensors = q_tensors.iter().map(|(name, shape)| weights.tensor(name, shape));
         q_head.push(q_tensors.collect::<Result<_>>()?, WeightType::F32);
 
         Ok(Parameters {
-            weight_type,
-            wte: loader.upload("the embedding", embedding).await?,
+            wte: loader.upload("the embedding", packing).await?,
+            embedding,
             wpe,
             ln_f,
             trig: device.buffer_of("the RoPE table", bytemuck::cast_slice(&trig(config)))?,
@@ -152,7 +143,6 @@ struct Loader<'a> {
     config: &'a Config,
     weights: &'a Weights,
     device: &'a Device,
-    weight_type: WeightType,
     progress: &'a mut dyn FnMut(Progress),
     bytes_done: u64,
     bytes_total: u64,
@@ -170,9 +160,8 @@ impl Loader<'_> {
 
     /// `before` is the block whose last norm this one does.
     async fn block(&mut self, block: &str, before: Option<&str>) -> Result<Block> {
-        let Config { n_embd: c, bias, use_swiglu, .. } = *self.config;
-        let (weights, weight_type) = (self.weights, self.weight_type);
-        let (kv, hidden) = (self.config.kv_dim(), 4 * c);
+        let Config { n_embd: c, bias, .. } = *self.config;
+        let weights = self.weights;
         let mut packing = Packing::default();
         let norm = |block: &str, name: &str| weights.tensor(&format!("{block}.{name}.weight"), &[c]);
         let ln_before = before.map(|before| norm(before, "ln_2")).transpose()?;
@@ -181,24 +170,17 @@ impl Loader<'_> {
         let ln_1 = packing.push(vec![ln_1], WeightType::F32);
         let ln_2 = packing.push(vec![ln_2], WeightType::F32);
 
-        let mut affine = |layers: &[(&str, usize)], n_in: usize| -> Result<Affine> {
-            let matrices =
-                layers.iter().map(|(name, n)| weights.tensor(&format!("{block}.{name}.weight"), &[*n, n_in]));
-            let weight = packing.push(matrices.collect::<Result<_>>()?, weight_type);
-            if !bias {
-                return Ok(Affine { weight, bias: NONE });
+        let mut affine = |layer: Layer| -> Result<Affine> {
+            let mut affine = packing.push_matrix(layer.matrices(weights, block)?);
+            if bias {
+                let bias = |(name, n): &(&str, usize)| weights.tensor(&format!("{block}.{name}.bias"), &[*n]);
+                let biases = layer.parts.iter().map(bias).collect::<Result<_>>()?;
+                affine.bias = packing.push(biases, WeightType::F32);
             }
-            let biases =
-                layers.iter().map(|(name, n)| weights.tensor(&format!("{block}.{name}.bias"), &[*n]));
-            Ok(Affine { weight, bias: packing.push(biases.collect::<Result<_>>()?, WeightType::F32) })
+            Ok(affine)
         };
-        let qkv = affine(&[("attn.q_proj", c), ("attn.k_proj", kv), ("attn.v_proj", kv)], c)?;
-        let c_proj = affine(&[("attn.c_proj", c)], c)?;
-        let (up, down) = if use_swiglu {
-            (affine(&[("mlp.up", hidden), ("mlp.gate", hidden)], c)?, affine(&[("mlp.down", c)], hidden)?)
-        } else {
-            (affine(&[("mlp.c_fc", hidden)], c)?, affine(&[("mlp.c_proj", c)], hidden)?)
-        };
+        let [qkv, c_proj, up, down] = layers(self.config);
+        let (qkv, c_proj, up, down) = (affine(qkv)?, affine(c_proj)?, affine(up)?, affine(down)?);
         Ok(Block { w: self.upload(block, packing).await?, ln_before, ln_1, ln_2, qkv, c_proj, up, down })
     }
 
@@ -210,24 +192,24 @@ impl Loader<'_> {
 
     async fn upload(&mut self, label: &str, packing: Packing) -> Result<Buffer> {
         let buffer = self.device.buffer(label, packing.n_bytes)?;
+        // A matrix's are few, and two bytes each, where a device takes four.
+        let mut all_scales: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
         for piece in &packing.pieces {
-            let Piece { tensor, stored, at } = piece;
-            for range in pieces(tensor.n_bytes()) {
-                let bytes = tensor.read(range.clone()).await?;
-                // Where it is not stored so already, it is f32 that everything widens to.
-                let widened;
-                let bytes: &[u8] = if tensor.dtype == *stored {
-                    &bytes
-                } else {
-                    widened = tensor.dtype.to_f32(&bytes);
-                    bytemuck::cast_slice(&widened)
-                };
-                let ahead = range.start / tensor.dtype.size_bytes() as u64 * stored.size_bytes() as u64;
-                self.device.write(&buffer, at + ahead, bytes)?;
-                self.bytes_done += bytes.len() as u64;
+            let Piece { tensor, stored, at, scales } = piece;
+            for numbers in pieces(tensor.n()) {
+                let found = tensor.read_as(*stored, numbers.clone()).await?;
+                self.device.write(&buffer, at + stored.data_bytes(numbers.start), &found.data)?;
+                if !found.scales.is_empty() {
+                    all_scales.entry(*scales).or_default().extend_from_slice(&found.scales);
+                }
+                self.bytes_done += tensor.dtype.bytes(numbers.end - numbers.start);
                 let (bytes_done, bytes_total) = (self.bytes_done.min(self.bytes_total), self.bytes_total);
                 (self.progress)(Progress { phase: "loading weights", bytes_done, bytes_total });
             }
+        }
+        for (at, mut scales) in all_scales {
+            scales.resize(scales.len().next_multiple_of(4), 0);
+            self.device.write(&buffer, at, &scales)?;
         }
         Ok(buffer)
     }
@@ -246,22 +228,85 @@ impl Packing {
         self.n_bytes = self.n_bytes.next_multiple_of(16);
         let start = (self.n_bytes / 16) as u32;
         for tensor in tensors {
-            let piece = Piece { tensor, stored, at: self.n_bytes };
-            self.n_bytes += piece.n_bytes();
+            let piece = Piece { tensor, stored, at: self.n_bytes, scales: 0 };
+            self.n_bytes += stored.data_bytes(piece.tensor.n());
             self.pieces.push(piece);
         }
         start
     }
+
+    /// Puts the parts of a matrix one right after the other, and behind them, from the next 16 bytes on, their scales.
+    fn push_matrix(&mut self, tensors: Vec<Tensor>) -> Affine {
+        let stored = shared_type(&tensors);
+        let first = self.pieces.len();
+        let weight = self.push(tensors, stored);
+        self.n_bytes = self.n_bytes.next_multiple_of(16);
+        let scales = (self.n_bytes / 16) as u32;
+        let at = self.n_bytes;
+        for piece in &mut self.pieces[first..] {
+            piece.scales = at;
+            self.n_bytes += stored.scale_bytes(piece.tensor.n());
+        }
+        self.n_bytes = self.n_bytes.next_multiple_of(4);
+        Affine { weight_type: stored, weight, scales, bias: NONE }
+    }
+}
+
+/// The type of matrices that are one on the device: theirs, or f32 where they differ.
+fn shared_type(tensors: &[Tensor]) -> WeightType {
+    match tensors {
+        [first, others @ ..] if others.iter().all(|other| other.stored == first.stored) => first.stored,
+        _ => WeightType::F32,
+    }
+}
+
+/// Matrices of a block that are one on the device.
+struct Layer {
+    /// Their names and outputs.
+    parts: Vec<(&'static str, usize)>,
+    n_in: usize,
+}
+
+impl Layer {
+    fn matrices(&self, weights: &Weights, block: &str) -> Result<Vec<Tensor>> {
+        let matrix =
+            |(name, n): &(&str, usize)| weights.tensor(&format!("{block}.{name}.weight"), &[*n, self.n_in]);
+        self.parts.iter().map(matrix).collect()
+    }
+}
+
+/// q, k and v; c_proj; up and gate; down.
+fn layers(config: &Config) -> [Layer; 4] {
+    let (c, kv, hidden) = (config.n_embd, config.kv_dim(), 4 * config.n_embd);
+    let (up, down) = if config.use_swiglu {
+        (vec![("mlp.up", hidden), ("mlp.gate", hidden)], "mlp.down")
+    } else {
+        (vec![("mlp.c_fc", hidden)], "mlp.c_proj")
+    };
+    [
+        Layer { parts: vec![("attn.q_proj", c), ("attn.k_proj", kv), ("attn.v_proj", kv)], n_in: c },
+        Layer { parts: vec![("attn.c_proj", c)], n_in: c },
+        Layer { parts: up, n_in: c },
+        Layer { parts: vec![(down, c)], n_in: hidden },
+    ]
+}
+
+/// The types that a model's matrices have on a device.
+pub fn matrix_types(config: &Config, weights: &Weights) -> Result<BTreeSet<WeightType>> {
+    let mut types = BTreeSet::from([weights.embedding(config)?.stored]);
+    for block in block_names(config) {
+        for layer in layers(config) {
+            types.insert(shared_type(&layer.matrices(weights, &block)?));
+        }
+    }
+    Ok(types)
 }
 
 struct Piece {
     tensor: Tensor,
     stored: WeightType,
+    /// Where its numbers begin, in bytes.
     at: u64,
-}
-
-impl Piece {
-    fn n_bytes(&self) -> u64 {
-        (self.tensor.shape.iter().product::<usize>() * self.stored.size_bytes()) as u64
-    }
+    /// Where the scales of its matrix do.
+    scales: u64,
 }

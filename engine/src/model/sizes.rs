@@ -145,14 +145,15 @@ impl WorkBytes {
     }
 }
 
-/// The weights on a device whose matrices are stored in this type: norms, biases, the two initial states and
-/// q_head are f32 there; with the RoPE table and the list of tokens that may be drawn. Gaps of less than 16 bytes
+/// The weights on a device whose matrices are stored in this type, as far as their shapes allow it: norms, biases,
+/// learned positions, the two initial states and q_head are f32 there; with the RoPE table and the list of tokens that may be drawn. Gaps of less than 16 bytes
 /// between tensors are not counted.
 pub fn weights_bytes(config: &Config, matrices: WeightType) -> u64 {
     let stored = |(name, shape): &(String, Vec<usize>)| {
-        let is_matrix = shape.len() > 1 && !name.contains("q_head");
-        let size = if is_matrix { matrices } else { WeightType::F32 }.size_bytes();
-        (size * shape.iter().product::<usize>()) as u64
+        let is_matrix = shape.len() > 1 && !name.contains("q_head") && !name.contains("wpe");
+        let stored =
+            Some(matrices).filter(|stored| is_matrix && stored.fits(shape)).unwrap_or(WeightType::F32);
+        stored.bytes(shape.iter().product::<usize>() as u64)
     };
     let weights: u64 = expected_tensors(config).iter().map(stored).sum();
     // A block of a level has the norm of the one before it too.

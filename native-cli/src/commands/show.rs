@@ -30,7 +30,7 @@ const WIDTH: usize = 20;
 /// Carries out `fathom` without a subcommand.
 pub fn show(common: &Common) -> anyhow::Result<ExitCode> {
     let paint = Paint::resolve(common.color, output::stdout_is_terminal());
-    let model = loading::open_model(&Source::BuiltIn, common)?;
+    let model = loading::open_model(&Source::built_in(), common)?;
     let deepest = model.config().hrm_max_steps as u32;
     let mut out = io::stdout().lock();
     opening(&mut out, paint, deepest)?;

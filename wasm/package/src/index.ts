@@ -73,11 +73,16 @@ function request(source: ModelSource, options: LoadOptions): LoadRequest {
   if (!['auto', 'webgpu', 'cpu'].includes(device)) {
     throw new FathomError('option', `The device must be 'auto', 'webgpu' or 'cpu', found ${String(device)}.`);
   }
+  const weights = options.weights ?? 'keep';
+  if (!['keep', 'f32', 'f16', 'bf16', 'q8', 'q4'].includes(weights)) {
+    throw new FathomError('option', `The weights must be 'keep', 'f32', 'f16', 'bf16', 'q8' or 'q4', found ${String(weights)}.`);
+  }
   const isAddress = typeof source === 'string' || source instanceof URL;
   const isList = !isAddress && typeof source === 'object' && source !== null && Symbol.iterator in source;
   return {
     source: isAddress ? folderAddress(source).href : isList ? [...source] : source,
     device,
+    weights,
     cache: options.cache ?? true,
     keepFiles: options.keepFiles ?? true,
     wasmUrl: address(options.wasmUrl),

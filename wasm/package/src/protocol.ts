@@ -1,10 +1,11 @@
 /** What the page's thread and the worker say to each other. */
-import type { DeviceChoice, DeviceInfo, ModelConfig, ModelSource, Progress, StepTrace, TokenEvent, Warning } from './types.js';
+import type { DeviceChoice, DeviceInfo, ModelConfig, ModelSource, Progress, StepTrace, TokenEvent, Warning, WeightsChoice } from './types.js';
 
 /** How a model is to be loaded, without what cannot be sent. */
 export interface LoadRequest {
   source: ModelSource;
   device: DeviceChoice;
+  weights: WeightsChoice;
   cache: boolean;
   keepFiles: boolean;
   wasmUrl: string | undefined;

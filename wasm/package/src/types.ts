@@ -3,6 +3,12 @@
 /** Where a model computes: `auto` takes a GPU where there is a real one, else the processor. */
 export type DeviceChoice = 'auto' | 'webgpu' | 'cpu';
 
+/**
+ * How a device stores a model's matrices: `keep`, as its files do, or another type. `q8` and `q4` are blocks of 32 small
+ * numbers with a scale: 8.5 and 4.5 bits a weight.
+ */
+export type WeightsChoice = 'keep' | 'f32' | 'f16' | 'bf16' | 'q8' | 'q4';
+
 /** A model's folder by its address (a hub's `…/resolve/main/` too), its files, or its bytes by file name. */
 export type ModelSource =
   | string
@@ -21,6 +27,8 @@ export interface Progress {
 
 export interface LoadOptions {
   device?: DeviceChoice;
+  /** Default: `keep`. */
+  weights?: WeightsChoice;
   onProgress?: (progress: Progress) => void;
   /** One plain sentence for everything that a user may want to know: a fallback, a lost device. */
   onWarning?: (warning: Warning) => void;

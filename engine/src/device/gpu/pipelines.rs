@@ -11,7 +11,7 @@ use crate::recording::Call;
 /// Room for one call's parameters: WebGPU's default offset alignment.
 pub const PARAMS_STRIDE: usize = 256;
 /// The most bytes of a parameter struct.
-const MOST_PARAMS_BYTES: u64 = 64;
+const MOST_PARAMS_BYTES: u64 = 80;
 
 /// The address of a shader's source. Not its name: tests run changed shaders.
 type ShaderKey = usize;

@@ -15,9 +15,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use fathom_engine::{Device, DeviceRequest, Model, ModelFiles};
+use fathom_engine::{Device, DeviceRequest, Model, ModelFiles, WeightTypes};
 
-use crate::args::{TableFormat, at_least_one};
+use crate::args::{TableFormat, WeightChoice, at_least_one};
 use crate::cli::Common;
 use crate::failure::usage;
 use crate::loading::{self, LoadBar, Source};
@@ -47,16 +47,9 @@ pub struct BenchArgs {
     #[arg(long, value_name = "SIZES", value_delimiter = ',', default_value = "1", value_parser = at_least_one,
         allow_negative_numbers = true)]
     pub batch: Vec<u32>,
-    /// Types of the random weights
-    #[arg(
-        long,
-        value_name = "TYPES",
-        value_enum,
-        value_delimiter = ',',
-        default_value = "f32",
-        conflicts_with = "model"
-    )]
-    pub weights: Vec<Weights>,
+    /// How matrices are stored on the device: f32, f16, bf16, q8, q4, or keep, as the model's files do
+    #[arg(long, value_name = "TYPES", value_parser = WeightChoice::parse, value_delimiter = ',', default_value = "keep")]
+    pub weights: Vec<WeightChoice>,
     /// Time a model of this form with random weights [default: cosmicfish-hrm]
     #[arg(long, value_name = "FORM", value_enum, conflicts_with = "model")]
     pub synth: Option<Form>,
@@ -85,30 +78,13 @@ pub enum Form {
     CosmicfishHrm,
 }
 
-/// `--weights`: how the matrices are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Weights {
-    /// 32-bit floats
-    F32,
-    /// Half precision
-    F16,
-}
-
-impl Weights {
-    fn name(self) -> &'static str {
-        match self {
-            Weights::F32 => "f32",
-            Weights::F16 => "f16",
-        }
-    }
-}
-
 /// What is timed where no depths are asked for.
 const DEPTHS: [u32; 3] = [1, 4, 16];
 
 /// What to measure, with nothing left to look up.
 struct Plan {
     model: Measured,
+    weights: Vec<WeightChoice>,
     tests: Vec<Kind>,
     devices: Vec<DeviceRequest>,
     contexts: Vec<usize>,
@@ -122,7 +98,7 @@ struct Plan {
 }
 
 enum Measured {
-    Synthetic(Form, Vec<Weights>),
+    Synthetic(Form),
     Given(Source),
 }
 
@@ -132,8 +108,10 @@ pub fn bench(common: &Common, args: BenchArgs) -> anyhow::Result<ExitCode> {
     let plan = Plan::resolve(common, args)?;
     let mut out = io::stdout().lock();
     let mut rows = Vec::new();
-    for (weights, files) in plan.files() {
-        let files = files?;
+    let files = plan.files()?;
+    for &WeightChoice(stored) in &plan.weights {
+        let files = ModelFiles { types: WeightTypes::all(stored), ..files.clone() };
+        let weights = stored.unwrap_or(files.open_weights()?.weight_type()).name();
         for request in &plan.devices {
             let device = pollster::block_on(Device::open_for_profiling(request))?;
             if let Some(why) = device.why().filter(|_| !plan.quiet) {
@@ -171,8 +149,9 @@ impl Plan {
         Ok(Plan {
             model: match args.model {
                 Some(model) => Measured::Given(Source::resolve(Some(model), common)?),
-                None => Measured::Synthetic(args.synth.unwrap_or(Form::CosmicfishHrm), args.weights),
+                None => Measured::Synthetic(args.synth.unwrap_or(Form::CosmicfishHrm)),
             },
+            weights: args.weights,
             tests: args.test,
             devices: devices.collect::<anyhow::Result<_>>()?,
             contexts,
@@ -185,13 +164,10 @@ impl Plan {
         })
     }
 
-    /// One model after the other, and how its matrices are stored.
-    fn files(&self) -> Box<dyn Iterator<Item = (&'static str, anyhow::Result<ModelFiles>)> + '_> {
+    fn files(&self) -> anyhow::Result<ModelFiles> {
         match &self.model {
-            Measured::Synthetic(form, weights) => {
-                Box::new(weights.iter().map(|&w| (w.name(), synth::model(*form, w, self.seed))))
-            }
-            Measured::Given(source) => Box::new(std::iter::once_with(|| ("as stored", source.files()))),
+            Measured::Synthetic(form) => synth::model(*form, self.seed),
+            Measured::Given(source) => source.files(),
         }
     }
 

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use anyhow::Context;
-use fathom_engine::{Config, ModelFiles, WeightFile};
+use fathom_engine::{Config, ModelFiles, WeightFile, WeightTypes};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
-use super::{Form, Weights};
+use super::Form;
 
 /// The released CosmicFish-HRM.
 const COSMICFISH_HRM: &str = r#"{
@@ -20,45 +20,42 @@ const COSMICFISH_HRM: &str = r#"{
 /// The deviation that the authors' code initialises with.
 const DEVIATION: f32 = 0.02;
 
-/// The files of a model of this form: weights drawn from a seed, norms at one. Only matrices are narrowed.
-pub fn model(form: Form, weights: Weights, seed: u64) -> anyhow::Result<ModelFiles> {
+/// The files of a model of this form: weights drawn from a seed, norms at one; all of it f32.
+pub fn model(form: Form, seed: u64) -> anyhow::Result<ModelFiles> {
     let (name, config_text) = match form {
         Form::CosmicfishHrm => ("cosmicfish-hrm (random weights)", COSMICFISH_HRM),
     };
     let config = Config::from_json(config_text, "the built-in configuration")?;
     let mut random = Random::new(seed);
-    let drawn: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = fathom_engine::expected_tensors(&config)
+    let drawn: Vec<(String, Vec<usize>, Vec<u8>)> = fathom_engine::expected_tensors(&config)
         .into_iter()
         .map(|(name, shape)| {
-            let dtype = if weights == Weights::F16 && shape.len() > 1 { Dtype::F16 } else { Dtype::F32 };
-            let bytes = values(&name, shape.iter().product(), dtype, &mut random);
-            (name, dtype, shape, bytes)
+            let bytes = values(&name, shape.iter().product(), &mut random);
+            (name, shape, bytes)
         })
         .collect();
-    let views = drawn.iter().map(|(name, dtype, shape, bytes)| {
-        TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name.as_str(), view))
+    let views = drawn.iter().map(|(name, shape, bytes)| {
+        TensorView::new(Dtype::F32, shape.clone(), bytes).map(|view| (name.as_str(), view))
     });
     let views = views.collect::<Result<Vec<_>, _>>().context("random weights")?;
     let file = serialize(views, None::<HashMap<String, String>>).context("random weights")?;
     Ok(ModelFiles {
         config: config_text.to_owned(),
         weights: vec![WeightFile::in_memory("random weights", file)],
+        types: WeightTypes::default(),
         tokenizer: None,
         gpt2: None,
         name: name.to_owned(),
     })
 }
 
-fn values(name: &str, n: usize, dtype: Dtype, random: &mut Random) -> Vec<u8> {
+fn values(name: &str, n: usize, random: &mut Random) -> Vec<u8> {
     let is_norm =
         name.ends_with("ln_1.weight") || name.ends_with("ln_2.weight") || name.ends_with("ln_f.weight");
     let mut bytes = Vec::with_capacity(4 * n);
     for _ in 0..n {
         let value = if is_norm { 1.0 } else { DEVIATION * random.normal() };
-        match dtype {
-            Dtype::F16 => bytes.extend_from_slice(&half::f16::from_f32(value).to_le_bytes()),
-            _ => bytes.extend_from_slice(&value.to_le_bytes()),
-        }
+        bytes.extend_from_slice(&value.to_le_bytes());
     }
     bytes
 }

@@ -12,7 +12,7 @@ use crate::answer::{Answer, Style, Tally};
 use crate::args::{SamplingArgs, any_seed};
 use crate::cli::Common;
 use crate::interrupt::Graceful;
-use crate::loading::Source;
+use crate::loading::{Origin, Source};
 use crate::output;
 use crate::paint::Paint;
 use crate::recovering::Recovering;
@@ -93,7 +93,7 @@ impl<'a> Talk<'a> {
             true => "",
             false => "\nIt was not made for conversations: each message is a prompt of its own.",
         };
-        let example = if matches!(self.source, Source::BuiltIn) { " Try 7+5-3*4=" } else { "" };
+        let example = if matches!(self.source.origin, Origin::BuiltIn) { " Try 7+5-3*4=" } else { "" };
         format!(
             "{} on {}.{example}{memory}\n/help lists what can be changed, Ctrl-C stops an answer, Ctrl-D leaves.",
             self.model.name(),

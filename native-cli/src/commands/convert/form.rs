@@ -73,9 +73,11 @@ fn read(file: &Path) -> anyhow::Result<(Map<String, Value>, String)> {
 impl Form {
     /// Notes the type that the weights are written in, under the names that Hugging Face gives it.
     pub fn set_type(&mut self, kind: WeightType) {
-        self.config.insert("torch_dtype".to_owned(), torch_name(kind).into());
+        // It has none for blocks; the other tensors are what they were.
+        let Some(name) = torch_name(kind) else { return };
+        self.config.insert("torch_dtype".to_owned(), name.into());
         if self.config.contains_key("dtype") {
-            self.config.insert("dtype".to_owned(), torch_name(kind).into());
+            self.config.insert("dtype".to_owned(), name.into());
         }
     }
 

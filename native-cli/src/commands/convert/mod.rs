@@ -22,9 +22,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use fathom_engine::{Progress, Tokenizer};
+use fathom_engine::{Progress, Tokenizer, WeightType, WeightTypes};
 
-use crate::args::at_least_one;
+use crate::args::{WeightChoice, at_least_one, tensor_type};
 use crate::cli::Common;
 use crate::failure::{INTERRUPTED, usage};
 use crate::interrupt::Graceful;
@@ -34,7 +34,6 @@ use crate::paint::Paint;
 
 use self::folder::NewFolder;
 use self::form::{Form, file_beside};
-use self::numbers::DtypeChoice;
 use self::source::Input;
 use self::summary::Summary;
 use self::write::Written;
@@ -48,9 +47,13 @@ pub struct ConvertArgs {
     /// The folder to write; it must not be there yet, or be empty
     #[arg(value_name = "OUT")]
     pub out: PathBuf,
-    /// The type to write numbers in
-    #[arg(long, value_name = "TYPE", value_enum, default_value_t = DtypeChoice::Keep)]
-    pub dtype: DtypeChoice,
+    /// The type to write numbers in: f32, f16 or bf16; q8 or q4 (blocks of 32 with a scale) for matrices, and the
+    /// others as they are; keep: each tensor as it is
+    #[arg(long, visible_alias = "dtype", value_name = "TYPE", value_parser = WeightChoice::parse, default_value = "keep")]
+    pub weights: WeightChoice,
+    /// Another type for tensors whose names contain TEXT; the first that fits counts
+    #[arg(long, value_name = "TEXT=TYPE", value_parser = tensor_type)]
+    pub tensor_type: Vec<(String, WeightType)>,
     /// Write several files of at most this size each: 500MB, 5GB, 2GiB [default: one file]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub shard_size: Option<u64>,
@@ -109,7 +112,8 @@ fn carry_out(common: &Common, args: &ConvertArgs) -> anyhow::Result<Summary> {
     let mut input = Input::open(&args.input)?;
     let prefixes = names::strip(&mut input.tensors).with_context(|| args.input.display().to_string())?;
     let mut form = form::resolve(&input, args.config.as_deref(), args.seq_len)?;
-    let (planned, tied_twice) = plan::plan(&mut input, &form, args.dtype)?;
+    let types = WeightTypes { matrices: args.weights.0, named: args.tensor_type.clone() };
+    let (planned, tied_twice) = plan::plan(&mut input, &form, &types)?;
     let words = Words::choose(args.tokenizer.as_deref(), &input, &form)?;
     // What most numbers are: the widest matrix tells.
     if let Some(largest) = planned.iter().max_by_key(|tensor| tensor.n).filter(|_| form.cosmicfish.is_some())

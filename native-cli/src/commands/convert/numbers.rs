@@ -2,77 +2,53 @@
 
 use std::io::Write;
 
-use anyhow::bail;
-use clap::ValueEnum;
-use fathom_engine::WeightType;
+use anyhow::{anyhow, bail};
+use fathom_engine::{DoesNotFit, WeightType, WeightTypes};
 use half::{bf16, f16};
 
 use crate::pytorch::tensor::ElementType;
 
-/// `--dtype`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DtypeChoice {
-    /// 32-bit floats
-    F32,
-    /// IEEE half precision
-    F16,
-    /// The upper half of 32-bit floats
-    Bf16,
-    /// Each tensor as it is stored
-    Keep,
-}
-
-impl DtypeChoice {
-    /// The type that a tensor is written in.
-    ///
-    /// # Errors
-    /// What the engine could not read.
-    pub fn target(self, from: ElementType) -> anyhow::Result<WeightType> {
-        Ok(match (self, from) {
-            (_, ElementType::Int(_)) => bail!("it holds whole numbers, expected floats"),
-            (DtypeChoice::F32, _) | (DtypeChoice::Keep, ElementType::F32) => WeightType::F32,
-            (DtypeChoice::F16, _) | (DtypeChoice::Keep, ElementType::F16) => WeightType::F16,
-            (DtypeChoice::Bf16, _) | (DtypeChoice::Keep, ElementType::Bf16) => WeightType::Bf16,
-            (DtypeChoice::Keep, ElementType::F64) => {
-                bail!("it holds 64-bit floats, which the engine does not read: give --dtype f32")
-            }
-        })
-    }
-}
-
-/// The safetensors name of a type.
-pub fn name(kind: WeightType) -> &'static str {
-    match kind {
-        WeightType::F32 => "F32",
-        WeightType::F16 => "F16",
-        WeightType::Bf16 => "BF16",
-    }
-}
-
-/// In words, as the summary says it.
-pub fn short_name(kind: WeightType) -> &'static str {
-    match kind {
-        WeightType::F32 => "f32",
-        WeightType::F16 => "f16",
-        WeightType::Bf16 => "bf16",
-    }
-}
-
-/// PyTorch's name of a type.
-pub fn torch_name(kind: WeightType) -> &'static str {
-    match kind {
-        WeightType::F32 => "float32",
-        WeightType::F16 => "float16",
-        WeightType::Bf16 => "bfloat16",
-    }
-}
-
-/// Writes numbers in another type, rounded to the nearest.
+/// The type that a tensor is written in: what `--tensor-type` says of it; else that of `--weights`, floats for every
+/// tensor, blocks for matrices but q_head; else its own.
 ///
 /// # Errors
-/// A finite number that becomes infinite; what `out` says.
+/// What the engine could not read.
+pub fn target(
+    types: &WeightTypes,
+    name: &str,
+    shape: &[usize],
+    from: ElementType,
+) -> anyhow::Result<WeightType> {
+    let floats = types.matrices.filter(|stored| !stored.is_quantized());
+    let own = match from {
+        ElementType::Int(_) => bail!("it holds whole numbers, expected floats"),
+        ElementType::F32 => WeightType::F32,
+        ElementType::F16 => WeightType::F16,
+        ElementType::Bf16 => WeightType::Bf16,
+        ElementType::F64 if types.matrices.is_some() => WeightType::F32,
+        ElementType::F64 => {
+            bail!("it holds 64-bit floats, which the engine does not read: give --weights f32")
+        }
+    };
+    Ok(types.of(name, shape, floats.unwrap_or(own)))
+}
+
+/// PyTorch's name of a type, where it has one.
+pub fn torch_name(kind: WeightType) -> Option<&'static str> {
+    match kind {
+        WeightType::F32 => Some("float32"),
+        WeightType::F16 => Some("float16"),
+        WeightType::Bf16 => Some("bfloat16"),
+        WeightType::Q8 | WeightType::Q4 => None,
+    }
+}
+
+/// Writes numbers in another type, rounded to the nearest; what a quantised type has beside them goes behind.
+///
+/// # Errors
+/// A number that the type has no room for; what `out` says.
 pub fn write(bytes: &[u8], from: ElementType, to: WeightType, out: &mut impl Write) -> anyhow::Result<()> {
-    /// Whole numbers of every type.
+    /// Whole numbers of every type, and whole blocks.
     const PIECE_BYTES: usize = 1 << 16;
     let same = matches!(
         (from, to),
@@ -81,6 +57,7 @@ pub fn write(bytes: &[u8], from: ElementType, to: WeightType, out: &mut impl Wri
             | (ElementType::Bf16, WeightType::Bf16)
     );
     let mut written = Vec::with_capacity(2 * PIECE_BYTES);
+    let mut scales = Vec::new();
     for piece in bytes.chunks(PIECE_BYTES) {
         if same {
             out.write_all(piece)?;
@@ -90,29 +67,41 @@ pub fn write(bytes: &[u8], from: ElementType, to: WeightType, out: &mut impl Wri
         match from {
             ElementType::F64 => {
                 let numbers = piece.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b));
-                convert(numbers, to, &mut written)?;
+                convert(numbers, to, &mut written, &mut scales)?;
             }
             ElementType::F32 => {
                 let numbers = piece.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b).into());
-                convert(numbers, to, &mut written)?;
+                convert(numbers, to, &mut written, &mut scales)?;
             }
             ElementType::F16 => {
                 let numbers = piece.as_chunks::<2>().0.iter().map(|b| f16::from_le_bytes(*b).into());
-                convert(numbers, to, &mut written)?;
+                convert(numbers, to, &mut written, &mut scales)?;
             }
             ElementType::Bf16 => {
                 let numbers = piece.as_chunks::<2>().0.iter().map(|b| bf16::from_le_bytes(*b).into());
-                convert(numbers, to, &mut written)?;
+                convert(numbers, to, &mut written, &mut scales)?;
             }
             ElementType::Int(_) => bail!("whole numbers are no weights"),
         }
         out.write_all(&written)?;
     }
+    out.write_all(&scales)?;
     Ok(())
 }
 
 // Every type converts to f64 exactly.
-fn convert(numbers: impl Iterator<Item = f64>, to: WeightType, out: &mut Vec<u8>) -> anyhow::Result<()> {
+fn convert(
+    numbers: impl Iterator<Item = f64>,
+    to: WeightType,
+    out: &mut Vec<u8>,
+    scales: &mut Vec<u8>,
+) -> anyhow::Result<()> {
+    if to.is_quantized() {
+        let numbers: Vec<f32> = numbers.map(|number| number as f32).collect();
+        return to
+            .from_f32(&numbers, out, scales)
+            .map_err(|DoesNotFit(number)| anyhow!("the number {number} does not fit {to}"));
+    }
     for number in numbers {
         let still_finite = match to {
             WeightType::F32 => {
@@ -125,14 +114,14 @@ fn convert(numbers: impl Iterator<Item = f64>, to: WeightType, out: &mut Vec<u8>
                 out.extend_from_slice(&narrow.to_le_bytes());
                 narrow.is_finite()
             }
-            WeightType::Bf16 => {
+            _ => {
                 let narrow = bf16::from_f64(number);
                 out.extend_from_slice(&narrow.to_le_bytes());
                 narrow.is_finite()
             }
         };
         if number.is_finite() && !still_finite {
-            bail!("the number {number} does not fit {}", torch_name(to));
+            bail!("the number {number} does not fit {to}");
         }
     }
     Ok(())
@@ -172,9 +161,31 @@ mod tests {
 
     #[test]
     fn the_engine_reads_floats_only() {
-        assert!(DtypeChoice::Keep.target(ElementType::F64).is_err());
-        assert!(DtypeChoice::F32.target(ElementType::Int(8)).is_err());
-        assert_eq!(DtypeChoice::F32.target(ElementType::F64).unwrap(), WeightType::F32);
-        assert_eq!(DtypeChoice::Keep.target(ElementType::F16).unwrap(), WeightType::F16);
+        let target = |matrices, from| target(&WeightTypes::all(matrices), "a", &[64, 64], from);
+        assert!(target(None, ElementType::F64).is_err());
+        assert!(target(Some(WeightType::F32), ElementType::Int(8)).is_err());
+        assert_eq!(target(Some(WeightType::F32), ElementType::F64).unwrap(), WeightType::F32);
+        assert_eq!(target(None, ElementType::F16).unwrap(), WeightType::F16);
+    }
+
+    #[test]
+    fn floats_are_for_all_tensors_and_blocks_for_matrices() {
+        let target = |stored, shape: &[usize]| {
+            target(&WeightTypes::all(Some(stored)), "a", shape, ElementType::F32).unwrap()
+        };
+        assert_eq!(target(WeightType::F16, &[64]), WeightType::F16);
+        assert_eq!(target(WeightType::Q8, &[64]), WeightType::F32);
+        assert_eq!(target(WeightType::Q8, &[3, 64]), WeightType::Q8);
+        assert_eq!(target(WeightType::Q4, &[3, 40]), WeightType::F32);
+    }
+
+    #[test]
+    fn scales_go_behind_the_integers() {
+        let numbers: Vec<f32> = (0..64).map(|i| i as f32 - 30.0).collect();
+        let bytes: Vec<u8> = numbers.iter().flat_map(|w| w.to_le_bytes()).collect();
+        let (mut found, mut data, mut scales) = (vec![], vec![], vec![]);
+        write(&bytes, ElementType::F32, WeightType::Q8, &mut found).unwrap();
+        WeightType::Q8.from_f32(&numbers, &mut data, &mut scales).unwrap();
+        assert_eq!(found, [data, scales].concat());
     }
 }

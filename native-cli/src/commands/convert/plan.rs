@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, bail, ensure};
-use fathom_engine::WeightType;
+use fathom_engine::{WeightType, WeightTypes};
 
+use crate::failure::usage;
 use crate::pytorch::globals::shortened;
 
 use super::form::Form;
-use super::numbers::DtypeChoice;
+use super::numbers;
 use super::source::Input;
 
 /// The two names of CosmicFish-HRM's embedding.
@@ -31,7 +32,7 @@ pub struct Planned {
 impl Planned {
     /// Its size as it will be.
     pub fn n_bytes(&self) -> u64 {
-        self.n * self.to.size_bytes() as u64
+        self.to.bytes(self.n)
     }
 }
 
@@ -39,11 +40,15 @@ impl Planned {
 ///
 /// # Errors
 /// Tensors that are missing, too many, of another shape or of a type that no model has.
-pub fn plan(input: &mut Input, form: &Form, dtype: DtypeChoice) -> anyhow::Result<(Vec<Planned>, bool)> {
+pub fn plan(input: &mut Input, form: &Form, types: &WeightTypes) -> anyhow::Result<(Vec<Planned>, bool)> {
     let shown = input.path.display().to_string();
     let position = |name: &str| input.tensors.iter().position(|tensor| tensor.name == name);
     let tied = form.cosmicfish.is_some().then(|| TIED.map(position));
     let twice = matches!(tied, Some([Some(_), Some(_)]));
+    ensure!(
+        input.tensors.iter().all(|tensor| !tensor.name.ends_with("weight_scale")),
+        "{shown}: it is quantised already; convert the model that it was made from"
+    );
     check_names(input, form).with_context(|| shown.clone())?;
 
     let mut expected: BTreeMap<&str, &[usize]> =
@@ -62,7 +67,8 @@ pub fn plan(input: &mut Input, form: &Form, dtype: DtypeChoice) -> anyhow::Resul
             found == shape,
             "{shown}: tensor {name} has the shape {found:?}, the configuration asks for {shape:?}"
         );
-        let to = dtype.target(tensor.element).with_context(|| format!("{shown}: tensor {name}"))?;
+        let to = numbers::target(types, name, shape, tensor.element);
+        let to = to.with_context(|| format!("{shown}: tensor {name}"))?;
         if twice && name == TIED[1] {
             continue;
         }
@@ -80,6 +86,11 @@ pub fn plan(input: &mut Input, form: &Form, dtype: DtypeChoice) -> anyhow::Resul
         && !input.are_equal(wte, lm_head)?
     {
         bail!("{shown}: {} and {} differ, but they are one tensor", TIED[0], TIED[1]);
+    }
+    // A text that no tensor's name contains is a slip.
+    let is_in = |text: &str| input.tensors.iter().any(|tensor| tensor.name.contains(text));
+    if let Some((text, _)) = types.named.iter().find(|(text, _)| !is_in(text)) {
+        return Err(usage(format!("--tensor-type {text}: no tensor of {shown} has a name that contains it")));
     }
     planned.sort_by(|a, b| a.name.cmp(&b.name));
     Ok((planned, twice))

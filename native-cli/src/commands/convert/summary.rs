@@ -80,7 +80,7 @@ impl Summary {
                 folder: out.display().to_string(),
                 tensors: planned.len(),
                 parameters: planned.iter().map(|tensor| tensor.n).sum(),
-                dtypes: distinct(planned.iter().map(|tensor| super::numbers::short_name(tensor.to))),
+                dtypes: distinct(planned.iter().map(|tensor| tensor.to.name())),
                 bytes: 0,
                 tokenizer: String::new(),
                 files: Vec::new(),

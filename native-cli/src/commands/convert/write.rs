@@ -5,6 +5,8 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::Context;
+use fathom_engine::{BLOCK, in_file, scale_name};
+use safetensors::tensor::Dtype;
 use serde_json::{Map, Value, json};
 
 use super::numbers;
@@ -59,9 +61,13 @@ pub fn write(
             _ => format!("model-{:05}-of-{n_shards:05}.safetensors", i + 1),
         };
         // Wider numbers first, so that each lies at a multiple of its size.
-        tensors.sort_by(|a, b| b.to.size_bytes().cmp(&a.to.size_bytes()).then_with(|| a.name.cmp(&b.name)));
+        let width = |tensor: &Planned| tensor.to.data_bytes(2);
+        tensors.sort_by(|a, b| width(b).cmp(&width(a)).then_with(|| a.name.cmp(&b.name)));
         for tensor in &tensors {
             weight_map.insert(tensor.name.clone(), name.clone().into());
+            if tensor.to.is_quantized() {
+                weight_map.insert(scale_name(&tensor.name), name.clone().into());
+            }
             total_size += tensor.n_bytes();
         }
         let n_bytes = write_file(input, &tensors, &folder.join(&name), done)?;
@@ -135,11 +141,16 @@ fn header(tensors: &[Planned]) -> anyhow::Result<String> {
     fields.insert("__metadata__".to_owned(), json!({"format": "pt"}));
     let mut start = 0;
     for tensor in tensors {
-        let end = start + tensor.n_bytes();
-        let info =
-            json!({"dtype": numbers::name(tensor.to), "shape": tensor.shape, "data_offsets": [start, end]});
-        fields.insert(tensor.name.clone(), info);
-        start = end;
+        let mut field = |name: String, dtype: Dtype, shape: Vec<usize>, n_bytes: u64| {
+            let end = start + n_bytes;
+            fields.insert(name, json!({"dtype": dtype, "shape": shape, "data_offsets": [start, end]}));
+            start = end;
+        };
+        let Planned { name, shape, to, n, .. } = tensor;
+        field(name.clone(), to.dtype(), in_file(*to, shape), to.data_bytes(*n));
+        if let ([n_out, n_in], true) = (shape.as_slice(), to.is_quantized()) {
+            field(scale_name(name), Dtype::F16, vec![*n_out, n_in / BLOCK], to.scale_bytes(*n));
+        }
     }
     let mut text = Value::Object(fields).to_string();
     let padded = text.len().next_multiple_of(8);

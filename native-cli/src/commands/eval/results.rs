@@ -6,7 +6,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
-use fathom_engine::{Config, DepthControl, ModelFiles};
+use fathom_engine::{Config, DepthControl, ModelFiles, WeightTypes};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -38,6 +38,9 @@ pub struct ModelIdentity {
     pub name: String,
     /// Of config.json, tokenizer.json and the weights, in this order.
     pub sha256: String,
+    /// How a device stored the matrices: `--weights` and `--tensor-type`.
+    #[serde(default = "as_stored")]
+    pub weights: String,
 }
 
 /// How long it may think.
@@ -90,6 +93,11 @@ impl std::fmt::Display for Shard {
     }
 }
 
+/// What files say that were written before there was a choice.
+fn as_stored() -> String {
+    WeightTypes::default().to_string()
+}
+
 impl ModelIdentity {
     /// Reads all of the model's bytes.
     pub fn of(files: &ModelFiles) -> anyhow::Result<ModelIdentity> {
@@ -105,7 +113,8 @@ impl ModelIdentity {
                 at = end;
             }
         }
-        Ok(ModelIdentity { name: files.name.clone(), sha256: hex(&hash.finalize()) })
+        let (name, weights) = (files.name.clone(), files.types.to_string());
+        Ok(ModelIdentity { name, sha256: hex(&hash.finalize()), weights })
     }
 }
 

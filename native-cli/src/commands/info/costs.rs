@@ -13,7 +13,7 @@
 //!
 //! Norms, RoPE, activations and softmax are left out of the FLOPs: well below one in a hundred.
 
-use fathom_engine::{Config, WeightType, expected_tensors};
+use fathom_engine::{BLOCK, Config, WeightType, expected_tensors};
 use serde::Serialize;
 
 use super::ByType;
@@ -91,7 +91,8 @@ impl Piece {
 
     /// On a device, norms and biases are f32 whatever the type of the matrices.
     fn bytes(self, weight_type: WeightType) -> u128 {
-        weight_type.size_bytes() as u128 * self.n_linear + 4 * self.n_other
+        let bytes_of_block = u128::from(weight_type.bytes(BLOCK as u64));
+        bytes_of_block * self.n_linear / BLOCK as u128 + 4 * self.n_other
     }
 }
 
@@ -136,10 +137,7 @@ impl Costs {
             applications,
             flops,
             core_share: 1.0 - self.flops(self.n_fixed, 0) as f64 / flops as f64,
-            weight_bytes: ByType {
-                f32: self.weight_bytes(applications, depth, WeightType::F32),
-                f16: self.weight_bytes(applications, depth, WeightType::F16),
-            },
+            weight_bytes: ByType::each(|stored| self.weight_bytes(applications, depth, stored)),
             keys_values_bytes: u128::from(applications) * self.keys_values_bytes,
             without_core: times(self.n_fixed),
             same_parameters: times(self.n_distinct),

@@ -91,11 +91,7 @@ impl Fit {
             let room = |depth: u64| room(config, memory.bytes, weight_type, depth);
             Rooms { depth_1: room(1), full_depth: room(config.hrm_max_steps as u64) }
         };
-        Fit {
-            memory: memory.name.clone(),
-            bytes: memory.bytes,
-            by_type: ByType { f32: rooms(WeightType::F32), f16: rooms(WeightType::F16) },
-        }
+        Fit { memory: memory.name.clone(), bytes: memory.bytes, by_type: ByType::each(rooms) }
     }
 }
 

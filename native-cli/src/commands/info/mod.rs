@@ -93,6 +93,19 @@ struct Stored {
 struct ByType<T> {
     f32: T,
     f16: T,
+    q8: T,
+    q4: T,
+}
+
+impl<T> ByType<T> {
+    fn each(of: impl Fn(WeightType) -> T) -> ByType<T> {
+        ByType {
+            f32: of(WeightType::F32),
+            f16: of(WeightType::F16),
+            q8: of(WeightType::Q8),
+            q4: of(WeightType::Q4),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -185,7 +198,7 @@ impl Subject {
         pollster::block_on(weights.check(&config))?;
         let weight_type = weights.weight_type();
         let stored = Stored {
-            weight_type: type_name(weight_type),
+            weight_type: weight_type.name(),
             bytes: files.weights.iter().map(fathom_engine::WeightFile::n_bytes).sum(),
             n_files: files.weights.len(),
         };
@@ -201,13 +214,10 @@ impl Info {
             model: name,
             parameters: Parameters::of(&config),
             stored: stored.map(|(_, stored)| stored),
-            weights_bytes: ByType {
-                f32: weights_bytes(&config, WeightType::F32),
-                f16: weights_bytes(&config, WeightType::F16),
-            },
+            weights_bytes: ByType::each(|stored| weights_bytes(&config, stored)),
             token: Token {
                 context,
-                compared_in: type_name(compared_in),
+                compared_in: compared_in.name(),
                 depths: costs::by_depth(&config, context, compared_in),
             },
             cache: Cache::of(&config),
@@ -267,13 +277,5 @@ fn hinted(error: anyhow::Error, config: Option<PathBuf>) -> anyhow::Error {
             anyhow::anyhow!("{error}; without weights, name {} itself", config.display())
         }
         _ => error,
-    }
-}
-
-fn type_name(weight_type: WeightType) -> &'static str {
-    match weight_type {
-        WeightType::F32 => "f32",
-        WeightType::F16 => "f16",
-        WeightType::Bf16 => "bf16",
     }
 }

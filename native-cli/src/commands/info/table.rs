@@ -55,33 +55,32 @@ fn parameters(out: &mut impl Write, info: &Info, paint: Paint) -> io::Result<()>
         writeln!(out, "  stored as {weight_type}, {} in {files}", bytes_of((*bytes).into()))?;
     }
     let on_device = info.weights_bytes;
-    let (f32, f16) = (bytes_of(on_device.f32.into()), bytes_of(on_device.f16.into()));
-    writeln!(out, "  on a device {f32} as f32, {f16} as f16")
+    let [f32, f16, q8, q4] =
+        [on_device.f32, on_device.f16, on_device.q8, on_device.q4].map(|n| bytes_of(n.into()));
+    writeln!(out, "  on a device {f32} as f32, {f16} as f16, {q8} as q8, {q4} as q4")
 }
 
 fn token(out: &mut impl Write, info: &Info, paint: Paint) -> io::Result<()> {
     let title = format!("One token at a context of {}, by its depth", grouped(info.token.context.into()));
     writeln!(out, "\n{}", paint.strong(title))?;
+    writeln!(out, "{:>7}{:>8}{:>9}{:>8}{:>38}{:>10}", "", "blocks", "", "core's", "weights read", "K/V")?;
     writeln!(
         out,
-        "{:>7}{:>9}{:>12}{:>12}{:>24}{:>16}",
-        "", "blocks", "", "the core's", "weights read", "K/V"
-    )?;
-    writeln!(
-        out,
-        "{:>7}{:>9}{:>12}{:>12}{:>12}{:>12}{:>16}",
-        "depth", "applied", "FLOPs", "share", "f32", "f16", "read"
+        "{:>7}{:>8}{:>9}{:>8}{:>10}{:>10}{:>9}{:>9}{:>10}",
+        "depth", "applied", "FLOPs", "share", "f32", "f16", "q8", "q4", "read"
     )?;
     for cost in &info.token.depths {
         writeln!(
             out,
-            "{:>7}{:>9}{:>12}{:>12}{:>12}{:>12}{:>16}",
+            "{:>7}{:>8}{:>9}{:>8}{:>10}{:>10}{:>9}{:>9}{:>10}",
             cost.depth,
             grouped(cost.applications.into()),
             si(cost.flops, ""),
             format!("{:.1} %", 100.0 * cost.core_share),
             bytes_of(cost.weight_bytes.f32),
             bytes_of(cost.weight_bytes.f16),
+            bytes_of(cost.weight_bytes.q8),
+            bytes_of(cost.weight_bytes.q4),
             bytes_of(cost.keys_values_bytes)
         )?;
     }

@@ -33,7 +33,7 @@ use self::stop::Stopped;
 use crate::args::{DepthArgs, ModelArgs, SamplingArgs, at_least_one, whole};
 use crate::cli::Common;
 use crate::failure::{INTERRUPTED, usage};
-use crate::loading::{self, Source};
+use crate::loading::{self, Origin, Source};
 use crate::output;
 use crate::template::ChatTemplate;
 
@@ -187,8 +187,8 @@ fn addresses(args: &ServeArgs) -> anyhow::Result<Vec<SocketAddr>> {
 }
 
 fn name_of(source: &Source, model: &Model) -> String {
-    match source {
-        Source::BuiltIn => "beads".to_owned(),
+    match source.origin {
+        Origin::BuiltIn => "beads".to_owned(),
         _ => model.name().to_owned(),
     }
 }

@@ -261,10 +261,11 @@ mod tests {
 
     fn tokens(lose: bool) -> Vec<u32> {
         let common = Cli::parse_from(["fathom", "--quiet", "--device", "gpu"]).common;
-        let model = loading::open_model(&Source::BuiltIn, &common).unwrap();
+        let model = loading::open_model(&Source::built_in(), &common).unwrap();
         let prompt = loading::encode(&model, "4-6+9*3-8+5*7=").unwrap();
         let (device, metrics) = (Arc::clone(model.device()), Arc::new(Metrics::new(16)));
-        let (jobs, _ended, worker) = start(&common, Source::BuiltIn, model, 2, Arc::clone(&metrics)).unwrap();
+        let (jobs, _ended, worker) =
+            start(&common, Source::built_in(), model, 2, Arc::clone(&metrics)).unwrap();
         if lose {
             device.lose();
         }

@@ -12,9 +12,9 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use super::{ReadAt, WeightFile};
 use crate::error::{Error, Result};
 use crate::files::Bytes;
-use crate::weights::{ReadAt, WeightFile};
 
 #[derive(Debug)]
 struct OnDisk {
