@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use fathom_engine::{
-    DepthControl, ModelFiles, Positions, WeightFile, WeightType, WeightTypes, Weights, expected_tensors,
-    forward,
+    DepthControl, ModelFiles, Positions, Prefixes, WeightFile, WeightType, WeightTypes, Weights,
+    expected_tensors, forward,
 };
 use fathom_tests::{DEVICES, Random, Switches, load, model_of, random_model};
 use pollster::block_on;
@@ -103,4 +103,53 @@ fn what_cannot_be_narrowed_is_named() {
         error.to_string(),
         format!("m: the tensor {name} holds the number inf, which does not fit q8")
     );
+}
+
+/// What the shipped model says about its held-out problems, with the right answers before it: the depth and the
+/// likeliest token at each place of an answer, and whether all of an answer was right.
+fn held_out(stored: Option<WeightType>, every: usize) -> (Vec<(u32, u32)>, f64) {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/beads");
+    let files = ModelFiles::read_folder(folder.as_ref()).unwrap();
+    let model = load(&ModelFiles { types: WeightTypes::all(stored), ..files }, &DEVICES[1]);
+    let (tokenizer, end) = (model.tokenizer().unwrap(), model.eos().unwrap());
+    let problems = std::fs::read_to_string(format!("{folder}/held_out.jsonl")).unwrap();
+    let (mut seen, mut n_right, mut n) = (vec![], 0, 0);
+    let mut prefixes = Prefixes::new(&model).unwrap();
+    for line in problems.lines().step_by(every) {
+        let problem: serde_json::Value = serde_json::from_str(line).unwrap();
+        let ids = |field: &str| tokenizer.encode(problem[field].as_str().unwrap()).unwrap();
+        let (prompt, answer) = (ids("prompt"), ids("answer"));
+        let text = [prompt.as_slice(), &answer].concat();
+        let found = block_on(prefixes.read(&text, &DepthControl::default())).unwrap();
+        let places = &found[prompt.len() - 1..];
+        seen.extend(places.iter().map(|place| (place.depth, place.token)));
+        n_right += usize::from(places.iter().map(|place| place.token).eq(answer.into_iter().chain([end])));
+        n += 1;
+    }
+    (seen, 100.0 * f64::from(u32::try_from(n_right).unwrap()) / f64::from(u32::try_from(n).unwrap()))
+}
+
+/// Every fifteenth problem; all 4500 of them are `FATHOM_EVERY=1 cargo test --release … -- --nocapture held_out`.
+#[test]
+fn held_out_problems_are_solved_as_before() {
+    let every = std::env::var("FATHOM_EVERY").map_or(15, |every| every.parse().unwrap());
+    let (expected, right) = held_out(None, every);
+    for stored in [WeightType::Q8, WeightType::Q4] {
+        let (found, found_right) = held_out(Some(stored), every);
+        assert_eq!(found.len(), expected.len());
+        let share = |is: fn(&((u32, u32), (u32, u32))) -> bool| {
+            let n = found.iter().copied().zip(expected.iter().copied()).filter(is).count();
+            100.0 * n as f64 / found.len() as f64
+        };
+        let (depths, tokens) = (share(|(a, b)| a.0 == b.0), share(|(a, b)| a.1 == b.1));
+        eprintln!(
+            "{stored}, {} places: {depths:.2} % of depths and {tokens:.2} % of tokens as f32's, {found_right:.2} % of \
+             answers right, f32 {right:.2} %",
+            found.len()
+        );
+        if stored == WeightType::Q8 {
+            assert!(tokens >= 99.5 && depths >= 99.0, "{depths} % of depths, {tokens} % of tokens");
+            assert!((found_right - right).abs() <= 0.3, "{found_right} % of answers, {right} %");
+        }
+    }
 }
