@@ -11,6 +11,7 @@
 
 override GROUP: u32 = 1u;    // 1, 2 or 4
 override HEAD_DIM: u32 = 8u; // GROUP times as many blocks of 64 at most 4
+override KV: u32 = 0u;       // how kv is stored: 0 f32, 1 f16
 
 struct Params {
     first_row: u32,
@@ -36,7 +37,7 @@ const LANES = 16u; // of a part, each with a vec4 of a head at a time
 @group(0) @binding(0) var<storage, read> rows: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read> mask: array<vec2<u32>>;
 @group(0) @binding(2) var<storage, read> q: array<f32>;        // [n_rows, n_head, hd]
-@group(0) @binding(3) var<storage, read> kv: array<vec4<f32>>; // [slab, slot, k then v, n_kv_head, hd up to whole vec4]
+@group(0) @binding(3) var<storage, read> kv: array<vec4<u32>>; // [slab, slot, k then v, n_kv_head, hd up to whole vec4]
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;  // [n_rows, n_head, hd]
 @group(1) @binding(0) var<uniform> p: Params;
 
@@ -54,6 +55,15 @@ fn live(i: u32) -> bool {
         return m.x != 0u && row.y >= m.y;
     }
     return m.x == 0u || (m.x >= p.step && m.x != OVER);
+}
+
+// Four numbers of the cache.
+fn cached(at: u32) -> vec4<f32> {
+    if (KV == 0u) {
+        return bitcast<vec4<f32>>(kv[at]);
+    }
+    let word = 2u * (at % 2u);
+    return vec4<f32>(unpack2x16float(kv[at / 2u][word]), unpack2x16float(kv[at / 2u][word + 1u]));
 }
 
 // What lies behind a head's end, in its last vec4, is not read.
@@ -109,12 +119,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         if (index < n_tile) {
             let key = k + (first + index) * stride;
             for (var c = 0u; c < width; c += 2u) {
-                let numbers = within_head(kv[key + c], c);
+                let numbers = within_head(cached(key + c), c);
                 for (var h = 0u; h < GROUP; h++) {
                     even[h] += query(own_head + h, c) * numbers;
                 }
                 if (c + 1u < width) {
-                    let others = within_head(kv[key + c + 1u], c + 1u);
+                    let others = within_head(cached(key + c + 1u), c + 1u);
                     for (var h = 0u; h < GROUP; h++) {
                         odd[h] += query(own_head + h, c + 1u) * others;
                     }
@@ -152,7 +162,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 sum[h] += own[h];
             }
             for (var b = 0u; b < blocks; b++) {
-                let numbers = kv[from_v + LANES * b];
+                let numbers = cached(from_v + LANES * b);
                 for (var h = 0u; h < GROUP; h++) {
                     value[b * GROUP + h] += own[h] * numbers;
                 }

@@ -17,8 +17,9 @@
 override WEIGHTS: u32 = 0u; // 0 f32, 1 f16, 2 bf16, 3 q8, 4 q4
 override EPILOGUE: u32 = 0u;
 override NORM: u32 = 0u;
+override KV: u32 = 0u;   // how kv is stored: 0 f32, 1 f16, for heads of an even size
 override ROWS: u32 = 1u; // at most 4
-override OUTS: u32 = 1u; // at most 4
+override OUTS: u32 = 1u; // ROWS * OUTS at most 16
 
 struct Params {
     first_row: u32,
@@ -53,7 +54,7 @@ const NONE = 0xffffffffu;
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;        // [out_row + n_rows, n_out]; q [n_rows, n_in]
 @group(0) @binding(5) var<storage, read_write> s: array<f32>;        // [n_rows], written with NORM
 @group(0) @binding(6) var<storage, read> trig: array<vec2<f32>>;     // [position, hd / 2] of (cos, sin)
-@group(0) @binding(7) var<storage, read_write> kv: array<f32>;       // [slab, slot, k then v, head, hd up to whole vec4]
+@group(0) @binding(7) var<storage, read_write> kv: array<u32>;       // [slab, slot, k then v, head, hd up to whole vec4]
 @group(1) @binding(0) var<uniform> p: Params;
 
 // [row, output of a lane, invocation]; the gates' rows follow.
@@ -158,8 +159,8 @@ fn turned(v: f32, other: f32, e: u32, position: u32) -> f32 {
     return other * turn.y + v * turn.x;
 }
 
-// Puts element e of (q, k, v) in its place.
-fn keep(i: u32, e: u32, v: f32) {
+// Puts element e of (q, k, v) in its place. Of two halves in a word the first one's lane writes both.
+fn keep(i: u32, e: u32, v: f32, other: f32) {
     if (e < p.n_in) {
         y[i * p.n_in + e] = v;
         return;
@@ -170,7 +171,12 @@ fn keep(i: u32, e: u32, v: f32) {
     let stride = (p.head_dim + 3u) / 4u * 4u;
     let n_heads = (p.n_out - p.n_in) / p.head_dim;
     let slot = slab * p.n_slots + row.x * p.capacity + row.y;
-    kv[(slot * n_heads + head) * stride + (e - p.n_in) % p.head_dim] = v;
+    let at = (slot * n_heads + head) * stride + (e - p.n_in) % p.head_dim;
+    if (KV == 0u) {
+        kv[at] = bitcast<u32>(v);
+    } else if (e % 2u == 0u) {
+        kv[at / 2u] = pack2x16float(clamp(vec2<f32>(v, other), vec2<f32>(-65504.0), vec2<f32>(65504.0)));
+    }
 }
 
 @compute @workgroup_size(64)
@@ -244,11 +250,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
         var v = affine(dot(r, local), r, o);
         if (EPILOGUE == 4u) {
+            var other = affine(dot(r, local ^ 1u), r, o ^ 1u);
             if (p.rotary == 1u && o < (p.n_in + p.n_out) / 2u) {
-                let other = affine(dot(r, local ^ 1u), r, o ^ 1u);
-                v = turned(v, other, o, rows[p.first_row + i].y);
+                let position = rows[p.first_row + i].y;
+                let both = vec2<f32>(turned(v, other, o, position), turned(other, v, o ^ 1u, position));
+                v = both.x;
+                other = both.y;
             }
-            keep(i, o, v);
+            keep(i, o, v, other);
             continue;
         }
         let at = (p.out_row + i) * p.n_out + o;

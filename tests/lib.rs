@@ -11,7 +11,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use fathom_engine::{
-    Config, Device, DeviceRequest, Model, ModelFiles, WeightFile, WeightType, WeightTypes, expected_tensors,
+    Config, Device, DeviceRequest, KvType, Model, ModelFiles, WeightFile, WeightType, WeightTypes,
+    expected_tensors,
 };
 use pollster::block_on;
 pub use random::Random;
@@ -64,6 +65,8 @@ pub struct Switches {
     pub max_steps: usize,
     /// How matrices are stored; None: as they are drawn, f32.
     pub weights: Option<WeightType>,
+    /// How keys and values are cached.
+    pub kv_type: KvType,
 }
 
 impl Switches {
@@ -76,6 +79,7 @@ impl Switches {
         levels: [(1, 2), (1, 2)],
         max_steps: 6,
         weights: None,
+        kv_type: KvType::F32,
     };
 
     /// Several, so that every switch is seen in both positions.
@@ -90,6 +94,7 @@ impl Switches {
             levels: [(2, 1), (1, 1)],
             max_steps: 4,
             weights: None,
+            kv_type: KvType::F32,
         },
         Switches {
             use_gqa: true,
@@ -100,6 +105,7 @@ impl Switches {
             levels: [(1, 1), (2, 1)],
             max_steps: 16,
             weights: None,
+            kv_type: KvType::F32,
         },
         Switches {
             use_gqa: false,
@@ -110,14 +116,16 @@ impl Switches {
             levels: [(1, 1), (1, 3)],
             max_steps: 1,
             weights: None,
+            kv_type: KvType::F32,
         },
-        Switches { weights: Some(WeightType::Q8), ..Switches::FIRST },
+        Switches { weights: Some(WeightType::Q8), kv_type: KvType::F16, ..Switches::FIRST },
         Switches { use_rotary: false, bias: true, weights: Some(WeightType::Q4), ..Switches::FIRST },
     ];
 
     /// A model with random weights.
     pub fn model(&self, seed: u64) -> ModelFiles {
-        ModelFiles { types: WeightTypes::all(self.weights), ..random_model(&self.config(), seed) }
+        let types = WeightTypes::all(self.weights);
+        ModelFiles { types, kv_type: self.kv_type, ..random_model(&self.config(), seed) }
     }
 
     /// The `config.json`: 4 heads, a vocabulary of 40, a window of 48.
@@ -147,6 +155,7 @@ pub fn model_of(config: &str, file: Vec<u8>) -> ModelFiles {
         config: config.to_owned(),
         weights: vec![WeightFile::in_memory("random.safetensors", file)],
         types: WeightTypes::default(),
+        kv_type: KvType::default(),
         tokenizer: None,
         gpt2: None,
         name: "random".to_owned(),

@@ -137,11 +137,10 @@ fn held_out_problems_are_solved_as_before() {
     for stored in [WeightType::Q8, WeightType::Q4] {
         let (found, found_right) = held_out(Some(stored), every);
         assert_eq!(found.len(), expected.len());
-        let share = |is: fn(&((u32, u32), (u32, u32))) -> bool| {
-            let n = found.iter().copied().zip(expected.iter().copied()).filter(is).count();
-            100.0 * n as f64 / found.len() as f64
-        };
-        let (depths, tokens) = (share(|(a, b)| a.0 == b.0), share(|(a, b)| a.1 == b.1));
+        let both = || found.iter().zip(&expected);
+        let share = |n: usize| 100.0 * n as f64 / found.len() as f64;
+        let depths = share(both().filter(|(found, expected)| found.0 == expected.0).count());
+        let tokens = share(both().filter(|(found, expected)| found.1 == expected.1).count());
         eprintln!(
             "{stored}, {} places: {depths:.2} % of depths and {tokens:.2} % of tokens as f32's, {found_right:.2} % of \
              answers right, f32 {right:.2} %",

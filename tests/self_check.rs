@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use fathom_engine::{
-    Config, DepthControl, DeviceRequest, GenerateOptions, Generator, Overflow, Positions, Prefixes, Sampling,
+    DepthControl, DeviceRequest, GenerateOptions, Generator, Overflow, Positions, Prefixes, Sampling,
     forward, largest_buffer_bytes, open_checked, prefixes, self_check,
 };
 use fathom_tests::{DEVICES, Random, Switches, forms, golden, load, load_on, open, random_model};
@@ -35,7 +35,7 @@ fn the_check_runs_the_models_own_pipelines() {
     let random = Switches::ALL.iter().map(|switches| switches.model(3));
     for files in forms::CASES.iter().map(|case| golden(case)).chain(random) {
         let device = Arc::new(open(&DeviceRequest::Gpu));
-        let config = Config::from_json(&files.config, "config.json").unwrap();
+        let config = files.read_config().unwrap();
         let weights = files.open_weights().unwrap();
         block_on(self_check(&device, &config, &weights)).expect(&files.name);
         let checked = device.counts().pipelines;

@@ -14,13 +14,13 @@ use naga::{AddressSpace, ShaderStage};
 /// Every value of every `override` constant that the engine may ask for.
 fn values(constant: &str) -> &'static [u32] {
     match constant {
-        "WEIGHTS" => &[0, 1, 2],
+        "WEIGHTS" => &[0, 1, 2, 3, 4],
         "EPILOGUE" => &[0, 1, 2, 3, 4],
         "ROWS" => &[1, 4],
-        "OUTS" => &[2, 4],
+        "OUTS" => &[2, 4, 8],
         "GROUP" => &[1, 2, 4],
         "HEAD_DIM" => &[8, 18, 56, 64, 128, 256],
-        "GREEDY" | "NORM" | "PATH" | "LEARNED_POSITIONS" => &[0, 1],
+        "GREEDY" | "KV" | "NORM" | "PATH" | "LEARNED_POSITIONS" => &[0, 1],
         other => panic!("{other}: which values does it take?"),
     }
 }
@@ -34,10 +34,18 @@ fn variants(kernel: &Kernel) -> Vec<Vec<(&'static str, u32)>> {
     })
 }
 
-/// Attention takes no more heads together than fit a workgroup's memory.
+/// Those that there are: attention takes no more heads together than fit a workgroup's memory, only q, k and v care for
+/// the cache, and how many outputs a lane makes depends on what is done with them. As far as the constants are set.
 fn fits(variant: &[(&str, u32)]) -> bool {
-    let constant = |name: &str| variant.iter().find(|(n, _)| *n == name).map_or(1, |(_, value)| *value);
-    constant("GROUP") * constant("HEAD_DIM").div_ceil(64) <= 4
+    let is = |name: &str, good: &dyn Fn(u32) -> bool| {
+        variant.iter().find(|(n, _)| *n == name).is_none_or(|&(_, value)| good(value))
+    };
+    let has = |name: &str, value: u32| variant.contains(&(name, value));
+    let heads = variant.iter().find(|(n, _)| *n == "GROUP").map_or(1, |(_, value)| *value);
+    is("HEAD_DIM", &|size| heads * size.div_ceil(64) <= 4)
+        && (!has("KV", 1) || is("EPILOGUE", &|epilogue| epilogue == 4))
+        && (!has("OUTS", 2) || is("EPILOGUE", &|epilogue| epilogue == 3))
+        && (!has("OUTS", 8) || is("EPILOGUE", &|epilogue| epilogue == 0) && is("ROWS", &|rows| rows == 1))
 }
 
 #[test]

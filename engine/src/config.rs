@@ -74,9 +74,49 @@ pub struct Config {
     pub halt_bias: f32,
     /// The token that ends a text, where the file names one.
     pub eos_token_id: Option<u32>,
+    /// How keys and values are cached. No file says it: f32 until somebody chooses.
+    pub kv_type: KvType,
+}
+
+/// How cached keys and values are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KvType {
+    /// 32-bit floats.
+    #[default]
+    F32,
+    /// Half precision: half the memory of a context, rounded. Where heads are of an odd size they stay f32.
+    F16,
+}
+
+impl KvType {
+    /// Bytes of a number.
+    pub fn size_bytes(self) -> usize {
+        match self {
+            KvType::F32 => 4,
+            KvType::F16 => 2,
+        }
+    }
+}
+
+impl std::str::FromStr for KvType {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<KvType, String> {
+        match text {
+            "f32" => Ok(KvType::F32),
+            "f16" => Ok(KvType::F16),
+            _ => Err(format!("expected f32 or f16, found {text}")),
+        }
+    }
 }
 
 impl Config {
+    /// The same with keys and values stored so, as far as its heads allow it.
+    pub fn with_kv_type(self, kv_type: KvType) -> Config {
+        let kv_type = if self.head_dim().is_multiple_of(2) { kv_type } else { KvType::F32 };
+        Config { kv_type, ..self }
+    }
+
     /// Reads and checks a `config.json`; unknown fields are ignored. `file` is what errors call it.
     ///
     /// # Errors
@@ -109,6 +149,7 @@ impl Config {
             use_swiglu: fields.boolean("use_swiglu")?,
             eps: fields.number("eps")?.unwrap_or(DEFAULT_EPS),
             halt_bias: fields.number("halt_bias")?.unwrap_or(DEFAULT_HALT_BIAS),
+            kv_type: KvType::F32,
             eos_token_id: fields.token("eos_token_id")?,
         };
         config.check(file)?;

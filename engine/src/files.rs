@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::config::{Config, KvType};
 use crate::error::{Error, Result};
 use crate::weights::{WeightFile, WeightTypes, Weights};
 
@@ -96,6 +97,8 @@ pub struct ModelFiles {
     pub weights: Vec<WeightFile>,
     /// How a device is to store them, where not as the files do.
     pub types: WeightTypes,
+    /// How a device is to cache keys and values.
+    pub kv_type: KvType,
     /// The bytes of `tokenizer.json`, where the model has one.
     pub tokenizer: Option<Vec<u8>>,
     /// GPT-2's vocabulary as [`Tokenizer::gpt2_from`](crate::Tokenizer::gpt2_from) reads it, for a build that
@@ -133,8 +136,16 @@ impl ModelFiles {
         // "." and ".." have no name of their own.
         let whole_path = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
         let name = whole_path.file_name().unwrap_or(whole_path.as_os_str()).to_string_lossy().into_owned();
-        let types = WeightTypes::default();
-        Ok(ModelFiles { config, weights, types, tokenizer, gpt2: None, name })
+        let (types, kv_type) = (WeightTypes::default(), KvType::default());
+        Ok(ModelFiles { config, weights, types, kv_type, tokenizer, gpt2: None, name })
+    }
+
+    /// The configuration, and how keys and values are cached.
+    ///
+    /// # Errors
+    /// Those of [`Config::from_json`].
+    pub fn read_config(&self) -> Result<Config> {
+        Ok(Config::from_json(&self.config, CONFIG)?.with_kv_type(self.kv_type))
     }
 
     /// The headers of the weight files, and how a device is to store what they hold.

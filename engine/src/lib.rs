@@ -56,7 +56,7 @@ mod trace;
 mod weights;
 
 pub use batch::Batch;
-pub use config::{Config, DEFAULT_HALT_BIAS, MODEL_TYPE};
+pub use config::{Config, DEFAULT_HALT_BIAS, KvType, MODEL_TYPE};
 pub use device::{AdapterInfo, Counts, Detail, Device, DeviceRequest, KernelTime, Profile, adapters};
 pub use error::{Error, Result};
 pub use files::{Bytes, ModelFiles, Progress, ShardIndex};

@@ -56,7 +56,7 @@ pub fn largest_buffer_bytes(config: &Config, weights_bytes: u64) -> u64 {
 /// # Errors
 /// Those of [`Device::open_for`] and [`self_check`]; what is wrong with the files.
 pub async fn open_checked(request: &DeviceRequest, files: &ModelFiles) -> Result<Arc<Device>> {
-    let config = Config::from_json(&files.config, "config.json")?;
+    let config = files.read_config()?;
     let weights = files.open_weights()?;
     let types = matrix_types(&config, &weights)?;
     let widest = types.first().copied().unwrap_or(WeightType::F32);

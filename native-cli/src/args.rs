@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use fathom_engine::{DepthControl, GenerateOptions, Overflow, Sampling, WeightType, WeightTypes};
+use fathom_engine::{DepthControl, GenerateOptions, KvType, Overflow, Sampling, WeightType, WeightTypes};
 
 use crate::cli::Common;
 use crate::failure::usage;
@@ -25,6 +25,9 @@ pub struct ModelArgs {
     /// Another type for tensors whose names contain TEXT; the first that fits counts
     #[arg(long, value_name = "TEXT=TYPE", value_parser = tensor_type)]
     pub tensor_type: Vec<(String, WeightType)>,
+    /// How keys and values are cached: f32, or f16, in half the memory and rounded
+    #[arg(long, value_name = "TYPE", value_parser = kv_type, default_value = "f32")]
+    pub kv: KvType,
 }
 
 /// `--weights`.
@@ -44,6 +47,11 @@ impl WeightChoice {
     }
 }
 
+/// f32 or f16.
+pub fn kv_type(text: &str) -> Result<KvType, String> {
+    text.parse()
+}
+
 /// TEXT=TYPE.
 pub fn tensor_type(text: &str) -> Result<(String, WeightType), String> {
     let (name, stored) = text.rsplit_once('=').ok_or("expected TEXT=TYPE, such as wte=f16")?;
@@ -60,7 +68,7 @@ impl ModelArgs {
     /// There is neither such a folder nor such a pulled model.
     pub fn source(self, common: &Common) -> anyhow::Result<Source> {
         let types = WeightTypes { matrices: self.weights.0, named: self.tensor_type };
-        Ok(Source { types, ..Source::resolve(self.model, common)? })
+        Ok(Source { types, kv_type: self.kv, ..Source::resolve(self.model, common)? })
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use fathom_engine::{Device, DeviceRequest, Model, ModelFiles, Progress, WeightFile, WeightTypes};
+use fathom_engine::{Device, DeviceRequest, KvType, Model, ModelFiles, Progress, WeightFile, WeightTypes};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::beads;
@@ -22,6 +22,8 @@ pub struct Source {
     pub origin: Origin,
     /// The types of its matrices, where not those of its files.
     pub types: WeightTypes,
+    /// How keys and values are cached.
+    pub kv_type: KvType,
 }
 
 /// Where a model comes from.
@@ -85,19 +87,20 @@ impl Source {
 
     /// Its files, for loading them on one or several devices.
     pub fn files(&self) -> anyhow::Result<ModelFiles> {
-        let types = self.types.clone();
+        let (types, kv_type) = (self.types.clone(), self.kv_type);
         match &self.origin {
             Origin::BuiltIn => Ok(ModelFiles {
                 types,
+                kv_type,
                 config: beads::CONFIG.to_owned(),
                 weights: vec![WeightFile::in_memory("built-in model.safetensors", beads::WEIGHTS)],
                 tokenizer: Some(beads::TOKENIZER.to_vec()),
                 gpt2: None,
                 name: "beads (built in)".to_owned(),
             }),
-            Origin::Folder(folder) => Ok(ModelFiles { types, ..ModelFiles::read_folder(folder)? }),
+            Origin::Folder(folder) => Ok(ModelFiles { types, kv_type, ..ModelFiles::read_folder(folder)? }),
             Origin::Pulled { name, folder } => {
-                Ok(ModelFiles { types, name: name.clone(), ..ModelFiles::read_folder(folder)? })
+                Ok(ModelFiles { types, kv_type, name: name.clone(), ..ModelFiles::read_folder(folder)? })
             }
         }
     }
@@ -105,7 +108,7 @@ impl Source {
 
 impl From<Origin> for Source {
     fn from(origin: Origin) -> Source {
-        Source { origin, types: WeightTypes::default() }
+        Source { origin, types: WeightTypes::default(), kv_type: KvType::default() }
     }
 }
 

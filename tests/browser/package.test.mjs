@@ -248,7 +248,7 @@ test('a model without a tokenizer takes token ids', async () => {
   assert.equal(typeof found.next, 'string');
 });
 
-test('quantised: a file that the command line wrote, and the shipped model narrowed as it is loaded', async () => {
+test('narrow: a file that the command line wrote, and the shipped model narrowed as it is loaded', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fathom-q8-'));
   try {
     execFileSync(fathomProgram(), ['convert', fileURLToPath(new URL('../../models/beads', import.meta.url)), folder, '--weights', 'q8', '--force', '-q']);
@@ -256,18 +256,19 @@ test('quantised: a file that the command line wrote, and the shipped model narro
     assert.ok(files['model.safetensors'].length < 640_000);
     for (const device of ['cpu', 'webgpu']) {
       const found = await page.evaluate(async ({ files, device, prompt }) => {
-        const seen = async (source, weights) => {
-          const model = await fathom.load(source, { device, weights });
+        const seen = async (source, weights, kv) => {
+          const model = await fathom.load(source, { device, weights, kv });
           const { depth, q, logits } = await model.forward(prompt);
           const tokens = (await all(model.generate(prompt))).map(({ token }) => token);
           model.dispose();
           return JSON.stringify({ depth, q, logits: logits.map((row) => [...row]), tokens });
         };
-        return { file: await seen(bytesOf(files)), loaded: await seen(BEADS, 'q8'), plain: await seen(BEADS) };
+        return { file: await seen(bytesOf(files)), loaded: await seen(BEADS, 'q8'), plain: await seen(BEADS), halves: await seen(BEADS, 'keep', 'f16') };
       }, { files: toPage(files), device, prompt: DEEP });
       assert.equal(found.file, found.loaded);
       assert.notEqual(found.file, found.plain);
-      assert.deepEqual(JSON.parse(found.file).tokens, NATIVE[2].tokens);
+      assert.notEqual(found.halves, found.plain);
+      for (const narrow of [found.file, found.halves]) assert.deepEqual(JSON.parse(narrow).tokens, NATIVE[2].tokens);
     }
   } finally {
     await rm(folder, { recursive: true });

@@ -207,6 +207,8 @@ fn blocks_of_integers() {
         assert_eq!(written, forward(beads, flags), "{folder}");
         assert!(written != plain, "{folder}");
     }
+    let halves = forward(beads, &["--kv", "f16"]);
+    assert!(halves != plain && halves["depth"] == plain["depth"], "{halves}");
     let of = tensors(&bench.0.path().join("mixed/model.safetensors"));
     assert_eq!(of["wte.weight"].0, Dtype::F16);
     assert_eq!(
@@ -225,6 +227,7 @@ fn blocks_of_integers() {
     fathom(&["forward", "-m", beads, "--weights", "q5", "--tokens", "1"])
         .fails(2, &["--weights", "q8", "keep"]);
     fathom(&["forward", "-m", beads, "--tensor-type", "q4", "--tokens", "1"]).fails(2, &["TEXT=TYPE"]);
+    fathom(&["forward", "-m", beads, "--kv", "q8", "--tokens", "1"]).fails(2, &["--kv", "f32 or f16"]);
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! The calls: each kernel in every variant.
 
-use fathom_engine::WeightType;
 use fathom_engine::device::Buffer;
 use fathom_engine::kernels::attention::Attention;
 use fathom_engine::kernels::embed::Embed;
@@ -14,6 +13,8 @@ use fathom_engine::kernels::q_head::QHead;
 use fathom_engine::kernels::store_rows::StoreRows;
 use fathom_engine::kernels::{OUTPUT, Span};
 use fathom_engine::recording::Recording;
+use fathom_engine::{KvType, WeightType};
+use half::f16;
 
 use super::random::Random;
 use super::{Devices, Near, STEPS, Scene, floats, poison, run};
@@ -38,6 +39,16 @@ pub fn matrix(random: &mut Random, w: &mut Vec<u32>, n: usize, stored: WeightTyp
     let scales = whole_vec4(w);
     w.extend(words(scale_data));
     Affine { weight_type: stored, weight, scales, bias: NONE }
+}
+
+/// Keys and values, as they are stored.
+fn cached(random: &mut Random, n: usize, magnitude: f32, kv_type: KvType) -> Vec<u32> {
+    let numbers = floats(random, n, magnitude);
+    let half = |word: &u32| f16::from_f32(f32::from_bits(*word)).to_bits();
+    match kv_type {
+        KvType::F32 => numbers,
+        KvType::F16 => bytemuck::pod_collect_to_vec(&numbers.iter().map(half).collect::<Vec<u16>>()),
+    }
 }
 
 fn whole_vec4(words: &mut Vec<u32>) -> u32 {
@@ -110,10 +121,11 @@ pub async fn linear(on: &Devices) {
 pub async fn q_k_and_v(on: &Devices) {
     let mut random = Random(5);
     for (n_head, n_kv_head, head_dim) in [(1, 1, 8), (4, 2, 18), (8, 4, 9), (8, 4, 56)] {
-        for (rotary, step) in [true, false].into_iter().flat_map(|rotary| STEPS.map(|step| (rotary, step))) {
+        let variants = [(true, KvType::F32), (true, KvType::F16), (false, KvType::F32), (false, KvType::F16)];
+        for ((rotary, kv_type), step) in variants.into_iter().flat_map(|v| STEPS.map(|step| (v, step))) {
             let scene = Scene::small();
             let (n_embd, kv_dim) = (n_head * head_dim, n_kv_head * head_dim);
-            if rotary && head_dim % 2 == 1 {
+            if (rotary || kv_type == KvType::F16) && head_dim % 2 == 1 {
                 continue;
             }
             let plane = if step == OUTPUT { OUTPUT } else { 1 };
@@ -128,11 +140,17 @@ pub async fn q_k_and_v(on: &Devices) {
             words.push(poison(scene.n_rows()));
             words.push(floats(&mut random, scene.capacity * head_dim, 1.0));
             words.push(poison(3 * scene.n_slots() * 2 * n_kv_head * head_dim.next_multiple_of(4)));
-            let what = format!("{n_head} {n_kv_head} {head_dim}, {rotary}, {norm:?}, step {step}");
-            on.compare(&what, &words, Near::Share(3e-6), &|r, b| {
+            let what =
+                format!("{n_head} {n_kv_head} {head_dim}, {rotary}, {kv_type:?}, {norm:?}, step {step}");
+            let near = match kv_type {
+                KvType::F32 => Near::Share(3e-6),
+                KvType::F16 => Near::ShareAndHalves(3e-6, 7),
+            };
+            on.compare(&what, &words, near, &|r, b| {
                 let qkv = Qkv {
                     trig: rotary.then_some(&b[6]),
                     kv: &b[7],
+                    kv_type,
                     plane,
                     capacity: scene.capacity as u32,
                     n_slots: scene.n_slots() as u32,
@@ -213,20 +231,24 @@ pub async fn attention(on: &Devices) {
         [(1, 1, 8usize), (4, 2, 18), (8, 4, 9), (8, 2, 56), (6, 2, 56), (1, 1, 256)]
     {
         for scene in &scenes {
-            for (magnitude, step) in [(1.0, 1), (0.01, 3), (6.0, OUTPUT)] {
+            let variants = [KvType::F32, KvType::F16].into_iter();
+            let variants =
+                variants.flat_map(|t| [(1.0, 1), (0.01, 3), (6.0, OUTPUT)].map(|(m, s)| (m, s, t)));
+            for (magnitude, step, kv_type) in variants {
                 let width = n_head * head_dim;
                 let kv_width = 2 * n_kv_head * head_dim.next_multiple_of(4);
                 let plane = if step == OUTPUT { OUTPUT } else { 1 };
                 let mut words = scene.tables();
                 words.push(floats(&mut random, scene.n_rows() * width, magnitude));
-                words.push(floats(&mut random, 3 * scene.n_slots() * kv_width, magnitude));
+                words.push(cached(&mut random, 3 * scene.n_slots() * kv_width, magnitude, kv_type));
                 words.push(poison((scene.n_rows() + 1) * width));
-                let what = format!("{n_head} {n_kv_head} {head_dim}, {magnitude}, step {step}");
+                let what = format!("{n_head} {n_kv_head} {head_dim}, {magnitude}, {kv_type:?}, step {step}");
                 on.compare(&what, &words, Near::Share(2e-5), &|r, b| {
                     Attention {
                         span: scene.span(b, step),
                         q: &b[2],
                         kv: &b[3],
+                        kv_type,
                         y: &b[4],
                         plane,
                         capacity: scene.capacity as u32,

@@ -1,7 +1,6 @@
 //! What a shader and its twin could get wrong together: which places a call writes, when a sequence halts,
 //! activations and softmax against f64, and a row in other company.
 
-use fathom_engine::WeightType;
 use fathom_engine::device::Buffer;
 use fathom_engine::kernels::attention::Attention;
 use fathom_engine::kernels::halt::{BY_CAP, BY_FORCED, BY_TEST, Control, Halt};
@@ -15,6 +14,7 @@ use fathom_engine::kernels::sample::{NO_TOKEN, Sample, SamplerWords, pcg3d};
 use fathom_engine::kernels::store_rows::StoreRows;
 use fathom_engine::kernels::{OUTPUT, OVER, Span};
 use fathom_engine::recording::Recording;
+use fathom_engine::{KvType, WeightType};
 
 use super::cases::{WEIGHT_TYPES, matrix};
 use super::random::Random;
@@ -87,7 +87,7 @@ pub async fn a_call_writes_its_live_rows_and_nothing_else(on: &Devices) {
                 "norm" => Linear { norm, ..layer(N, Epilogue::Store) }.record(r),
                 "qkv" => {
                     let (trig, kv, head_dim) = (Some(trig), cache, N);
-                    let qkv = Qkv { trig, kv, plane, capacity, n_slots, head_dim };
+                    let qkv = Qkv { trig, kv, kv_type: KvType::F32, plane, capacity, n_slots, head_dim };
                     layer(3 * N, Epilogue::Qkv(qkv)).record(r);
                 }
                 "load" => {
@@ -97,6 +97,7 @@ pub async fn a_call_writes_its_live_rows_and_nothing_else(on: &Devices) {
                     span,
                     q: work,
                     kv,
+                    kv_type: KvType::F32,
                     y,
                     plane,
                     capacity,
@@ -314,8 +315,21 @@ pub async fn attention_is_that_of_f64_and_looks_at_nothing_else(on: &Devices) {
                 let (capacity, n_slots) = (scene.capacity as u32, scene.n_slots() as u32);
                 let (span, q, kv, y, plane) = (scene.span(b, 1), &b[2], &b[3], &b[4], 1);
                 let (n_head, n_kv_head, head_dim) = (4, 2, HD as u32);
-                Attention { span, q, kv, y, plane, capacity, n_slots, n_head, n_kv_head, head_dim, scale }
-                    .record(r);
+                Attention {
+                    span,
+                    q,
+                    kv,
+                    kv_type: KvType::F32,
+                    y,
+                    plane,
+                    capacity,
+                    n_slots,
+                    n_head,
+                    n_kv_head,
+                    head_dim,
+                    scale,
+                }
+                .record(r);
             };
             let found = numbers(&run(device, &words, &record).await[4]);
             for head in 0..4 {
@@ -382,6 +396,7 @@ pub async fn a_row_is_the_same_in_every_window(on: &Devices) {
                             span,
                             q: &b[2],
                             kv: &b[4],
+                            kv_type: KvType::F32,
                             y: &b[3],
                             plane: 0,
                             capacity: scene.capacity as u32,

@@ -64,6 +64,8 @@ enum Near {
     Equal,
     /// Within this share of the buffer's largest magnitude.
     Share(f32),
+    /// The same, but for one buffer: pairs of halves, which may be rounded to neighbours.
+    ShareAndHalves(f32, usize),
 }
 
 /// The two devices that a test compares, and what it compared.
@@ -104,7 +106,11 @@ impl Devices {
         .await;
         assert_ne!(cpu, words, "{what}: nothing was computed");
         for (i, (gpu, cpu)) in gpu.iter().zip(&cpu).enumerate() {
-            near.check(&format!("{what}, buffer {i}"), gpu, cpu);
+            let what = format!("{what}, buffer {i}");
+            match near {
+                Near::ShareAndHalves(_, halves) if halves == i => neighbours(&what, gpu, cpu),
+                _ => near.check(&what, gpu, cpu),
+            }
         }
         for order in [Order::Backwards, Order::Scattered] {
             let again =
@@ -120,7 +126,9 @@ impl Near {
         if gpu == cpu {
             return;
         }
-        let Near::Share(share) = self else { panic!("{what}: {}", first_difference(gpu, cpu)) };
+        let (Near::Share(share) | Near::ShareAndHalves(share, _)) = self else {
+            panic!("{what}: {}", first_difference(gpu, cpu))
+        };
         let computed = |w: &&u32| **w != POISON;
         let largest = cpu.iter().filter(computed).fold(0.0f32, |m, &w| m.max(f32::from_bits(w).abs()));
         for (at, (&g, &c)) in gpu.iter().zip(cpu).enumerate() {
@@ -131,6 +139,22 @@ impl Near {
                 "{what}, {at}: GPU {}, CPU {}, largest {largest}",
                 f32::from_bits(g),
                 f32::from_bits(c)
+            );
+        }
+    }
+}
+
+/// Halves that two devices computed: the same, or the next ones.
+fn neighbours(what: &str, gpu: &[u32], cpu: &[u32]) {
+    let halves =
+        |word: u32| [word as u16, (word >> 16) as u16].map(|half| half::f16::from_bits(half).to_f32());
+    for (at, (&g, &c)) in gpu.iter().zip(cpu).enumerate() {
+        assert_eq!(g == POISON, c == POISON, "{what}, {at}: only one device wrote here");
+        // What nobody wrote is no number.
+        for (g, c) in halves(g).into_iter().zip(halves(c)) {
+            assert!(
+                g.to_bits() == c.to_bits() || (g - c).abs() <= c.abs() / 1000.0 + 1e-4,
+                "{what}, {at}: GPU {g}, CPU {c}"
             );
         }
     }

@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use fathom_engine::{
-    Error, Generator, Model, ModelFiles, Positions, Prefixes, Progress, ShardIndex, Tokenizer, WeightFile,
-    WeightTypes, Weights, forward, load_checked,
+    Error, Generator, KvType, Model, ModelFiles, Positions, Prefixes, Progress, ShardIndex, Tokenizer,
+    WeightFile, WeightTypes, Weights, forward, load_checked,
 };
 use js_sys::{Array, Float32Array, Function, Reflect};
 use wasm_bindgen::prelude::*;
@@ -44,6 +44,7 @@ impl Files {
                 config,
                 weights: vec![],
                 types: WeightTypes::default(),
+                kv_type: KvType::default(),
                 tokenizer,
                 gpt2,
                 name,
@@ -60,17 +61,20 @@ impl Files {
         Ok(())
     }
 
-    /// Loads the model onto `auto`, `webgpu` or `cpu`, its matrices in the type `weights` (`keep`: their own);
+    /// Loads the model onto `auto`, `webgpu` or `cpu`, its matrices in the type `weights` (`keep`: their own), with keys
+    /// and values in the type `kv`;
     /// `on_progress` is told (bytes done, bytes all).
     pub async fn load(
         &self,
         device: &str,
         weights: &str,
+        kv: &str,
         on_progress: &Function,
     ) -> Result<LoadedModel, JsValue> {
         let request = device_request(device)?;
         let types = WeightTypes::all(weight_type(weights)?);
-        let files = ModelFiles { types, ..self.files.clone() };
+        let kv_type = kv.parse().map_err(|why: String| error("option", &format!("kv: {why}")))?;
+        let files = ModelFiles { types, kv_type, ..self.files.clone() };
         let loading = async {
             if let Some(index) = &self.index {
                 index.check(&Weights::from_files(&files.weights)?)?;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::config::{Config, DEFAULT_HALT_BIAS};
+use crate::config::{Config, DEFAULT_HALT_BIAS, KvType};
 use crate::device::{Answered, Device};
 use crate::error::Result;
 use crate::halting::DepthControl;
@@ -81,6 +81,7 @@ fn miniatures() -> [(Config, WeightType); 5] {
         use_swiglu: true,
         eps: 1e-5,
         halt_bias: DEFAULT_HALT_BIAS,
+        kv_type: KvType::F32,
         eos_token_id: None,
     };
     let learned = Config {

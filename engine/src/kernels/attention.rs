@@ -13,8 +13,10 @@
 use multiversion::multiversion;
 use rayon::prelude::*;
 
+use super::dot::widen_f16;
 use super::linear::kv_stride;
-use super::{Bindings, Kernel, Row, Span, live, n_slabs, params, shader, slab_of};
+use super::{Bindings, Kernel, Row, Span, kv_constant, live, n_slabs, params, shader, slab_of};
+use crate::config::KvType;
 use crate::device::Buffer;
 use crate::recording::{Call, Recording};
 
@@ -51,8 +53,10 @@ pub struct Attention<'a> {
     pub span: Span<'a>,
     /// `[n_rows, n_head, hd]`, f32.
     pub q: &'a Buffer,
-    /// `[slab, slot, k then v, n_kv_head, hd up to whole vec4]`, f32.
+    /// `[slab, slot, k then v, n_kv_head, hd up to whole vec4]`.
     pub kv: &'a Buffer,
+    /// How its numbers are stored.
+    pub kv_type: KvType,
     /// `[n_rows, n_head, hd]`, f32; not q.
     pub y: &'a Buffer,
     /// The slab of kv, or [`OUTPUT`](super::OUTPUT).
@@ -74,20 +78,20 @@ pub struct Attention<'a> {
 impl Attention<'_> {
     /// One workgroup a row and group of heads that share a key head.
     pub fn record(&self, recording: &mut Recording) {
-        let Attention { span, q, kv, y, plane, capacity, n_slots, n_head, n_kv_head, head_dim, scale } =
-            *self;
+        let Attention { span, q, kv, kv_type, y, plane, capacity, n_slots, .. } = *self;
+        let Attention { n_head, n_kv_head, head_dim, scale, .. } = *self;
         let n_heads = span.n as usize * n_head as usize;
         let n_cached = n_slabs(plane) * n_slots as usize * 2 * n_kv_head as usize * kv_stride(head_dim);
         recording.expect_span(&KERNEL, &span);
         recording.expect(&KERNEL, "q", q, n_heads * head_dim as usize);
-        recording.expect(&KERNEL, "kv", kv, n_cached);
+        recording.expect(&KERNEL, "kv", kv, n_cached * kv_type.size_bytes() / 4);
         recording.expect(&KERNEL, "y", y, n_heads * head_dim as usize);
         let group = heads_of_a_group(n_head / n_kv_head, head_dim);
         let (first_row, n_rows, step) = (span.first, span.n, span.step);
         let params = Params { first_row, n_rows, step, plane, capacity, n_slots, n_head, n_kv_head, scale };
         recording.call(Call {
             kernel: &KERNEL,
-            constants: vec![("GROUP", group), ("HEAD_DIM", head_dim)],
+            constants: vec![("GROUP", group), ("HEAD_DIM", head_dim), ("KV", kv_constant(kv_type))],
             buffers: vec![span.rows.clone(), span.mask.clone(), q.clone(), kv.clone(), y.clone()],
             params: bytemuck::bytes_of(&params).to_vec(),
             grid: [n_head / group, span.n, 1],
@@ -107,7 +111,8 @@ const TWIN_PRODUCTS: usize = 1 << 16;
 fn twin(call: &Call, mut bindings: Bindings<'_>) {
     let p: Params = call.params();
     let (rows, mask) = (bindings.read::<Row>(0), bindings.read::<[u32; 2]>(1));
-    let (q, kv, y) = (bindings.read::<f32>(2), bindings.read::<f32>(3), bindings.write::<f32>(4));
+    let (q, kv, y) = (bindings.read::<f32>(2), bindings.read::<u32>(3), bindings.write::<f32>(4));
+    let is_f16 = call.constant("KV", 0) == 1;
     let (group, head_dim) = (call.constant("GROUP", 1), call.constant("HEAD_DIM", 8));
     let n_groups = (p.n_head / group) as usize;
     let width = (group * head_dim) as usize;
@@ -125,11 +130,30 @@ fn twin(call: &Call, mut bindings: Bindings<'_>) {
         }
         let slot = slab_of(p.plane, row, mask) * p.n_slots as usize + (row[0] * p.capacity) as usize;
         let kv_head = (first_head / (p.n_head / p.n_kv_head)) as usize;
-        let k = &kv[slot * slot_stride + kv_head * head_stride..];
-        let v = &k[p.n_kv_head as usize * head_stride..];
-        let heads = Heads { k, v, slot_stride, n_keys: row[1] as usize + 1, scale: p.scale };
-        attend(&q[own * width..][..width], head_dim as usize, &heads, y);
+        let k = slot * slot_stride + kv_head * head_stride;
+        let v = k + p.n_kv_head as usize * head_stride;
+        let (n_keys, scale) = (row[1] as usize + 1, p.scale);
+        let q = &q[own * width..][..width];
+        if is_f16 {
+            let halves: &[u16] = bytemuck::cast_slice(kv);
+            let [k, v] = [k, v].map(|at| widened(&halves[at..], slot_stride, head_stride, n_keys));
+            let heads = Heads { k: &k, v: &v, slot_stride: head_stride, n_keys, scale };
+            attend(q, head_dim as usize, &heads, y);
+        } else {
+            let numbers: &[f32] = bytemuck::cast_slice(kv);
+            let heads = Heads { k: &numbers[k..], v: &numbers[v..], slot_stride, n_keys, scale };
+            attend(q, head_dim as usize, &heads, y);
+        }
     });
+}
+
+/// The keys or the values of a head, which lie apart, one after the other and as f32.
+fn widened(halves: &[u16], slot_stride: usize, head_stride: usize, n_keys: usize) -> Vec<f32> {
+    let mut numbers = vec![0.0; n_keys * head_stride];
+    for (j, numbers) in numbers.chunks_exact_mut(head_stride).enumerate() {
+        widen_f16(&halves[j * slot_stride..][..head_stride], numbers);
+    }
+    numbers
 }
 
 /// A key head of the cache. Key and value j begin at `j * slot_stride`.

@@ -12,12 +12,15 @@
 //! host, because sin and cos of WGSL are good to 2^-11 only.
 //! Source: CosmicFish-HRM `model.py`, RMSNorm, apply_rotary_emb, the projections of attention and MLP, and lm_head.
 
+use half::f16;
 use rayon::prelude::*;
 
 use super::dot::{Matrix, dot, dots};
 use super::{
-    Bindings, Kernel, Row, Span, live, n_slabs, params, shader, slab_of, stored_as, weights_constant,
+    Bindings, Kernel, Row, Span, kv_constant, live, n_slabs, params, shader, slab_of, stored_as,
+    weights_constant,
 };
+use crate::config::KvType;
 use crate::device::Buffer;
 use crate::recording::{Call, Recording};
 use crate::weights::WeightType;
@@ -97,8 +100,10 @@ pub enum Epilogue<'a> {
 pub struct Qkv<'a> {
     /// `[position, hd / 2]` of (cos, sin), f32; None: q and k are not turned.
     pub trig: Option<&'a Buffer>,
-    /// `[slab, slot, k then v, head, hd up to whole vec4]`, f32. What lies behind a head's end is not written.
+    /// `[slab, slot, k then v, head, hd up to whole vec4]`. What lies behind a head's end is not written.
     pub kv: &'a Buffer,
+    /// How its numbers are stored; hd is even for f16.
+    pub kv_type: KvType,
     /// The slab of kv, or [`OUTPUT`](super::OUTPUT).
     pub plane: u32,
     /// Positions that a sequence may have.
@@ -139,7 +144,7 @@ pub struct Linear<'a> {
 }
 
 impl Linear<'_> {
-    /// A workgroup makes 8 to 32 outputs of up to 4 rows.
+    /// A workgroup makes 8 to 64 outputs of up to 4 rows.
     pub fn record(&self, recording: &mut Recording) {
         let Linear { span, w, layer, norm, x, y, s, unused, out_row, n_in, n_out, epilogue } = *self;
         let Affine { weight_type, weight, scales, bias } = layer;
@@ -184,10 +189,11 @@ impl Linear<'_> {
         };
         let (mut trig, mut kv) = (span.rows, unused);
         if let Epilogue::Qkv(qkv) = epilogue {
-            let Qkv { plane, capacity, n_slots, head_dim, .. } = qkv;
+            let Qkv { kv_type, plane, capacity, n_slots, head_dim, .. } = qkv;
             params = Params { plane, capacity, n_slots, head_dim, ..params };
             let of_slot = n_kv_heads(n_in, n_out, head_dim) as usize * kv_stride(head_dim);
-            recording.expect(&KERNEL, "kv", qkv.kv, n_slabs(plane) * n_slots as usize * of_slot);
+            let n_cached = n_slabs(plane) * n_slots as usize * of_slot;
+            recording.expect(&KERNEL, "kv", qkv.kv, n_cached * kv_type.size_bytes() / 4);
             recording.expect(&KERNEL, "y", y, span.n as usize * n_in as usize);
             if let Some(table) = qkv.trig {
                 recording.expect(&KERNEL, "trig", table, capacity as usize * head_dim as usize);
@@ -199,7 +205,7 @@ impl Linear<'_> {
         }
         // Two variants, not one for each number: every further one is compiled before the first answer.
         let rows = if span.n == 1 { 1 } else { ROWS };
-        let outs = epilogue.outs(rows);
+        let outs = epilogue.outs(rows, n_out);
         let (rows_table, mask) = (span.rows.clone(), span.mask.clone());
         recording.call(Call {
             kernel: &KERNEL,
@@ -207,6 +213,7 @@ impl Linear<'_> {
                 ("WEIGHTS", weights_constant(weight_type)),
                 ("EPILOGUE", epilogue.constant()),
                 ("NORM", norm.is_some().into()),
+                ("KV", epilogue.kv_constant()),
                 ("ROWS", rows),
                 ("OUTS", outs),
             ],
@@ -242,9 +249,20 @@ impl Epilogue<'_> {
         }
     }
 
+    /// The shader's `KV`.
+    fn kv_constant(&self) -> u32 {
+        if let Epilogue::Qkv(qkv) = self { kv_constant(qkv.kv_type) } else { 0 }
+    }
+
     /// Outputs of a lane: the more, the rarer x is read, until its accumulators no longer fit a GPU's registers.
-    fn outs(&self, rows: u32) -> u32 {
-        if self.is_swiglu() && rows > 1 { 2 } else { 4 }
+    fn outs(&self, rows: u32, n_out: u32) -> u32 {
+        /// As many that a large GPU still has enough workgroups.
+        const MANY: u32 = 8192;
+        match (self, rows) {
+            (Epilogue::SwiGlu, 2..) => 2,
+            (Epilogue::Store, 1) if n_out >= MANY => 8,
+            _ => 4,
+        }
     }
 }
 
@@ -275,7 +293,7 @@ fn twin(call: &Call, mut bindings: Bindings<'_>) {
     let p: Params = call.params();
     let (rows, mask) = (bindings.read::<Row>(0), bindings.read::<[u32; 2]>(1));
     let (w, x, trig) = (bindings.read::<u32>(2), bindings.read::<f32>(3), bindings.read::<[f32; 2]>(6));
-    let (y, s, kv) = (bindings.write::<f32>(4), bindings.write::<f32>(5), bindings.write::<f32>(7));
+    let (y, s, kv) = (bindings.write::<f32>(4), bindings.write::<f32>(5), bindings.write::<u32>(7));
     let (n_in, n_out) = (p.n_in as usize, p.n_out as usize);
     let stored = stored_as(call.constant("WEIGHTS", 0));
     let matrix = Matrix { w, stored, first: 4 * p.weight as usize, scales: 4 * p.scales as usize, n_in };
@@ -329,7 +347,8 @@ fn twin(call: &Call, mut bindings: Bindings<'_>) {
         for (r, &i) in live.iter().enumerate() {
             let made = made.iter().skip(r).step_by(n_rows).copied();
             if epilogue == 4 {
-                keep_qkv(&p, rows[i], mask, trig, made, &mut y[i * n_in..][..n_in], kv);
+                let (q, is_f16) = (&mut y[i * n_in..][..n_in], call.constant("KV", 0) == 1);
+                keep_qkv(&p, rows[i], mask, trig, made, q, kv, is_f16);
                 continue;
             }
             let y = &mut y[(p.out_row as usize + i) * n_out..][..n_out];
@@ -345,6 +364,7 @@ fn twin(call: &Call, mut bindings: Bindings<'_>) {
 }
 
 /// Puts one row of q, k and v in place, q and k turned.
+#[allow(clippy::too_many_arguments)] // those of the kernel
 fn keep_qkv(
     p: &Params,
     row: Row,
@@ -352,7 +372,8 @@ fn keep_qkv(
     trig: &[[f32; 2]],
     made: impl Iterator<Item = f32>,
     q: &mut [f32],
-    kv: &mut [f32],
+    kv: &mut [u32],
+    is_f16: bool,
 ) {
     let (head_dim, half) = (p.head_dim as usize, p.head_dim as usize / 2);
     let stride = kv_stride(p.head_dim);
@@ -370,11 +391,25 @@ fn keep_qkv(
     }
     let (from_q, from_kv) = qkv.split_at(q.len());
     q.copy_from_slice(from_q);
-    let heads = kv[slot * n_heads * stride..].chunks_exact_mut(stride);
-    for (head, from) in heads.zip(from_kv.chunks_exact(head_dim)) {
-        head[..head_dim].copy_from_slice(from);
+    let first = slot * n_heads * stride;
+    let heads = from_kv.chunks_exact(head_dim);
+    if is_f16 {
+        let halves: &mut [u16] = bytemuck::cast_slice_mut(kv);
+        for (head, from) in halves[first..].chunks_exact_mut(stride).zip(heads) {
+            for (half, &number) in head.iter_mut().zip(from) {
+                *half = f16::from_f32(number.clamp(-MOST_F16, MOST_F16)).to_bits();
+            }
+        }
+    } else {
+        let numbers: &mut [f32] = bytemuck::cast_slice_mut(kv);
+        for (head, from) in numbers[first..].chunks_exact_mut(stride).zip(heads) {
+            head[..head_dim].copy_from_slice(from);
+        }
     }
 }
+
+/// The largest finite half.
+const MOST_F16: f32 = 65504.0;
 
 fn silu(v: f32) -> f32 {
     v / (1.0 + (-v).clamp(-87.0, 87.0).exp())

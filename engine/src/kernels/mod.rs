@@ -29,6 +29,7 @@ pub use shader::{Access, Shader};
 
 use bytemuck::Pod;
 
+use crate::config::KvType;
 use crate::device::Buffer;
 use crate::recording::Call;
 use crate::weights::WeightType;
@@ -114,6 +115,14 @@ fn weights_constant(weight_type: WeightType) -> u32 {
         WeightType::Bf16 => 2,
         WeightType::Q8 => 3,
         WeightType::Q4 => 4,
+    }
+}
+
+/// The shaders' `KV`.
+fn kv_constant(kv_type: KvType) -> u32 {
+    match kv_type {
+        KvType::F32 => 0,
+        KvType::F16 => 1,
     }
 }
 

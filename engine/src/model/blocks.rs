@@ -68,13 +68,15 @@ impl Blocks<'_> {
         let (n_embd, kv_dim) = (config.n_embd as u32, config.kv_dim() as u32);
         let head_dim = config.head_dim() as u32;
         let trig = config.use_rotary.then_some(&self.parameters.trig);
-        let qkv = Epilogue::Qkv(Qkv { trig, kv, plane, capacity, n_slots, head_dim });
+        let qkv =
+            Epilogue::Qkv(Qkv { trig, kv, kv_type: config.kv_type, plane, capacity, n_slots, head_dim });
         let shape = Shape { n_in: n_embd, n_out: n_embd + 2 * kv_dim, norm: stream.norm };
         self.linear(r, block, block.qkv, shape, &work.x, &work.q, qkv);
         Attention {
             span,
             q: &work.q,
             kv,
+            kv_type: config.kv_type,
             y: &work.attended,
             plane,
             capacity,

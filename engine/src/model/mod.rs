@@ -43,7 +43,7 @@ impl Model {
         device: impl Into<Arc<Device>>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Arc<Model>> {
-        let config = Config::from_json(&files.config, "config.json")?;
+        let config = files.read_config()?;
         let weights = files.open_weights()?;
         weights.check(&config).await?;
         let tokenizer = match &files.tokenizer {

@@ -5,7 +5,8 @@ use crate::config::Config;
 use crate::kernels::linear::kv_stride;
 use crate::weights::{WeightType, expected_tensors};
 
-/// What a session keeps on its device of one position of one sequence, in bytes. Everything is f32.
+/// What a session keeps on its device of one position of one sequence, in bytes. Everything is f32, keys and
+/// values if they are not f16.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheBytes {
     /// The token.
@@ -43,7 +44,10 @@ impl CacheBytes {
             z_l: numbers(config.n_embd),
             sum: numbers(config.n_embd),
             q: numbers(2),
-            keys_values: numbers(2 * config.n_kv_head * kv_stride(config.head_dim() as u32)),
+            keys_values: (config.kv_type.size_bytes()
+                * 2
+                * config.n_kv_head
+                * kv_stride(config.head_dim() as u32)) as u64,
             n_input: config.n_input_layers as u64,
             n_step: config.step_applications() as u64,
             n_output: config.n_output_layers as u64,

@@ -98,7 +98,8 @@ export class Host {
   /** Puts the model on a device. */
   async #put(files: Files, supported: Promise<Support> | undefined): Promise<void> {
     const call = this.#loading!;
-    const model = await files.load(this.#request!.device, this.#request!.weights, (bytesDone: number, bytesAll: number) => {
+    const { device, weights, kv } = this.#request!;
+    const model = await files.load(device, weights, kv, (bytesDone: number, bytesAll: number) => {
       call.tell({ progress: { phase: 'upload', bytesDone, bytesAll } });
     });
     const { whyCode, ...found } = model.device() as DeviceInfo & { whyCode?: string };

@@ -77,12 +77,15 @@ function request(source: ModelSource, options: LoadOptions): LoadRequest {
   if (!['keep', 'f32', 'f16', 'bf16', 'q8', 'q4'].includes(weights)) {
     throw new FathomError('option', `The weights must be 'keep', 'f32', 'f16', 'bf16', 'q8' or 'q4', found ${String(weights)}.`);
   }
+  const kv = options.kv ?? 'f32';
+  if (kv !== 'f32' && kv !== 'f16') throw new FathomError('option', `kv must be 'f32' or 'f16', found ${String(kv)}.`);
   const isAddress = typeof source === 'string' || source instanceof URL;
   const isList = !isAddress && typeof source === 'object' && source !== null && Symbol.iterator in source;
   return {
     source: isAddress ? folderAddress(source).href : isList ? [...source] : source,
     device,
     weights,
+    kv,
     cache: options.cache ?? true,
     keepFiles: options.keepFiles ?? true,
     wasmUrl: address(options.wasmUrl),

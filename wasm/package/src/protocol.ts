@@ -6,6 +6,7 @@ export interface LoadRequest {
   source: ModelSource;
   device: DeviceChoice;
   weights: WeightsChoice;
+  kv: 'f32' | 'f16';
   cache: boolean;
   keepFiles: boolean;
   wasmUrl: string | undefined;

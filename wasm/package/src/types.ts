@@ -29,6 +29,8 @@ export interface LoadOptions {
   device?: DeviceChoice;
   /** Default: `keep`. */
   weights?: WeightsChoice;
+  /** How keys and values are cached; `f16` takes half the memory, rounded (default: `f32`). */
+  kv?: 'f32' | 'f16';
   onProgress?: (progress: Progress) => void;
   /** One plain sentence for everything that a user may want to know: a fallback, a lost device. */
   onWarning?: (warning: Warning) => void;

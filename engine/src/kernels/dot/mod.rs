@@ -74,8 +74,9 @@ pub(crate) fn dot(w: &[f32], x: &[f32]) -> f32 {
     v[0]
 }
 
+/// Half precision, exactly.
 #[multiversion(targets("x86_64+avx2+f16c"))]
-fn widen_f16(halves: &[u16], row: &mut [f32]) {
+pub(crate) fn widen_f16(halves: &[u16], row: &mut [f32]) {
     match_target! {
         "x86_64+avx2+f16c" => x86::widen_f16(halves, row),
         _ => plain::widen_f16(halves, row),

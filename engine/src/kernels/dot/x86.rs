@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use half::f16;
 
-use super::{LANES, fold};
+use super::{LANES, fold, plain};
 use crate::weights::BLOCK;
 
 /// Rows of x that are done together: their accumulators fill twelve of the sixteen registers.
@@ -55,9 +55,11 @@ fn load(numbers: &[f32; LANES], j: usize) -> __m256 {
 
 #[target_feature(enable = "avx2,f16c")]
 pub(super) fn widen_f16(halves: &[u16], row: &mut [f32]) {
-    for (halves, row) in halves.as_chunks::<8>().0.iter().zip(row.as_chunks_mut::<8>().0) {
+    let ((eights, rest), (rows, rest_of_row)) = (halves.as_chunks::<8>(), row.as_chunks_mut::<8>());
+    for (halves, row) in eights.iter().zip(rows) {
         *row = bytemuck::must_cast(_mm256_cvtph_ps(bytemuck::must_cast(*halves)));
     }
+    plain::widen_f16(rest, rest_of_row);
 }
 
 /// Integers times the scale of their block.

@@ -15,9 +15,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use fathom_engine::{Device, DeviceRequest, Model, ModelFiles, WeightTypes};
+use fathom_engine::{Device, DeviceRequest, KvType, Model, ModelFiles, WeightTypes};
 
-use crate::args::{TableFormat, WeightChoice, at_least_one};
+use crate::args::{TableFormat, WeightChoice, at_least_one, kv_type};
 use crate::cli::Common;
 use crate::failure::usage;
 use crate::loading::{self, LoadBar, Source};
@@ -50,6 +50,9 @@ pub struct BenchArgs {
     /// How matrices are stored on the device: f32, f16, bf16, q8, q4, or keep, as the model's files do
     #[arg(long, value_name = "TYPES", value_parser = WeightChoice::parse, value_delimiter = ',', default_value = "keep")]
     pub weights: Vec<WeightChoice>,
+    /// How keys and values are cached: f32 or f16
+    #[arg(long, value_name = "TYPE", value_parser = kv_type, default_value = "f32")]
+    pub kv: KvType,
     /// Time a model of this form with random weights [default: cosmicfish-hrm]
     #[arg(long, value_name = "FORM", value_enum, conflicts_with = "model")]
     pub synth: Option<Form>,
@@ -85,6 +88,7 @@ const DEPTHS: [u32; 3] = [1, 4, 16];
 struct Plan {
     model: Measured,
     weights: Vec<WeightChoice>,
+    kv_type: KvType,
     tests: Vec<Kind>,
     devices: Vec<DeviceRequest>,
     contexts: Vec<usize>,
@@ -110,7 +114,7 @@ pub fn bench(common: &Common, args: BenchArgs) -> anyhow::Result<ExitCode> {
     let mut rows = Vec::new();
     let files = plan.files()?;
     for &WeightChoice(stored) in &plan.weights {
-        let files = ModelFiles { types: WeightTypes::all(stored), ..files.clone() };
+        let files = ModelFiles { types: WeightTypes::all(stored), kv_type: plan.kv_type, ..files.clone() };
         let weights = stored.unwrap_or(files.open_weights()?.weight_type()).name();
         for request in &plan.devices {
             let device = pollster::block_on(Device::open_for_profiling(request))?;
@@ -152,6 +156,7 @@ impl Plan {
                 None => Measured::Synthetic(args.synth.unwrap_or(Form::CosmicfishHrm)),
             },
             weights: args.weights,
+            kv_type: args.kv,
             tests: args.test,
             devices: devices.collect::<anyhow::Result<_>>()?,
             contexts,

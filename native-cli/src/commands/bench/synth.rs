@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use anyhow::Context;
-use fathom_engine::{Config, ModelFiles, WeightFile, WeightTypes};
+use fathom_engine::{Config, KvType, ModelFiles, WeightFile, WeightTypes};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
 use super::Form;
@@ -43,6 +43,7 @@ pub fn model(form: Form, seed: u64) -> anyhow::Result<ModelFiles> {
         config: config_text.to_owned(),
         weights: vec![WeightFile::in_memory("random weights", file)],
         types: WeightTypes::default(),
+        kv_type: KvType::default(),
         tokenizer: None,
         gpt2: None,
         name: name.to_owned(),

@@ -6,7 +6,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
-use fathom_engine::{Config, DepthControl, ModelFiles, WeightTypes};
+use fathom_engine::{Config, DepthControl, KvType, ModelFiles, WeightTypes};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -113,7 +113,9 @@ impl ModelIdentity {
                 at = end;
             }
         }
-        let (name, weights) = (files.name.clone(), files.types.to_string());
+        // What is rounded changes numbers.
+        let kv = if files.kv_type == KvType::F16 { ", f16 keys and values" } else { "" };
+        let (name, weights) = (files.name.clone(), format!("{}{kv}", files.types));
         Ok(ModelIdentity { name, sha256: hex(&hash.finalize()), weights })
     }
 }

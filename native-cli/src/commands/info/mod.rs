@@ -193,7 +193,7 @@ impl Subject {
     /// The files are checked as if the model were to be run.
     fn from_model(source: &Source) -> anyhow::Result<Subject> {
         let files = source.files()?;
-        let config = Config::from_json(&files.config, "config.json")?;
+        let config = files.read_config()?;
         let weights = Weights::from_files(&files.weights)?;
         pollster::block_on(weights.check(&config))?;
         let weight_type = weights.weight_type();
