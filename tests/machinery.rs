@@ -14,7 +14,7 @@ use pollster::block_on;
 /// The prompt: longer than the masked rows that a submission puts up with.
 const N: usize = 20;
 
-/// The biases that make a context of this model halt at 1, 16, 1 and 2 by its own test or at the cap, found from
+/// The biases that make a context of this model halt at 1, 16, 2 and 1 by its own test or at the cap, found from
 /// its halting values; the engine is not told.
 fn biases(model: &Arc<Model>, tokens: &[u32]) -> Option<[f32; 4]> {
     let all = DepthControl { forced: Some(16), ..DepthControl::default() };
@@ -23,32 +23,34 @@ fn biases(model: &Arc<Model>, tokens: &[u32]) -> Option<[f32; 4]> {
     block_on(session.read(&[read])).expect("a reading");
     let q = block_on(session.halting_values(0, 2)).expect("halting values");
     let [first, second] = [q[0][0] - q[0][1], q[1][0] - q[1][1]];
-    (second > first + 0.01).then_some([100.0, -100.0, 100.0, -(first + second) / 2.0])
+    (second > first + 0.01).then_some([100.0, -100.0, -(first + second) / 2.0, 100.0])
 }
 
 #[test]
 fn every_position_and_depth_is_computed_once() {
-    for request in &DEVICES {
+    for (request, looks_ahead) in DEVICES.iter().flat_map(|request| [(request, true), (request, false)]) {
         let (model, context, biases) = (0..20)
             .find_map(|seed| {
                 let model = load(&Switches::ALL[2].model(seed), request);
                 let mut random = Random(seed);
                 let context: Vec<u32> = (0..N + 3).map(|_| random.below(40) as u32).collect();
-                biases(&model, &context).map(|biases| (model, context, biases))
+                biases(&model, &context[..N + 2]).map(|biases| (model, context, biases))
             })
             .expect("a model whose second step is more certain than its first");
+        model.device().look_ahead(looks_ahead);
         let mut session = Session::new(&model, 1, N + 3).expect("a session");
         let n = N as u64;
-        // Tokens of the context, depth, (submissions, readbacks), rows of input, steps and output.
+        // Tokens of the context, depth, submissions with and without looking ahead, rows of input, steps and output.
         let expected = [
-            // The prompt: one step is looked ahead, and enough.
-            (N, 1, 1, [n, n, n]),
-            // Deeper than looked ahead: a second submission, in which planes 2 to 16 catch up.
-            (N + 1, 16, 2, [1, 1 + 15 * (n + 1), n + 1]),
-            // Shallow again: 16 steps are looked ahead, 15 of them masked. The output stage of depth 1 catches up.
-            (N + 2, 1, 1, [1, 1, 2]),
-            // A depth at which the output stage has nothing yet: it needs a submission of its own.
-            (N + 3, 2, 3, [1, 1 + 2, n + 3]),
+            // The prompt: one step is enough.
+            (N, 1, [1, 1], [n, n, n]),
+            // Deeper: steps 2, 3 to 4, 5 to 8, 9 to 16, or one by one; planes 2 to 16 catch up.
+            (N + 1, 16, [5, 16], [1, 1 + 15 * (n + 1), n + 1]),
+            // 16 steps are looked ahead, 14 of them masked, and the output stage has nothing yet at this depth: it needs
+            // a submission of its own. One by one, it is expected.
+            (N + 2, 2, [2, 2], [1, 2, n + 2]),
+            // Shallow again. The output stage of depth 1 catches up.
+            (N + 3, 1, [1, 1], [1, 1, 3]),
         ];
         for ((n_tokens, depth, submissions, rows), bias) in expected.into_iter().zip(biases) {
             let (counts, computed) = (model.device().counts(), session.computed());
@@ -58,7 +60,8 @@ fn every_position_and_depth_is_computed_once() {
             let reading = block_on(session.read(&[read])).expect("a reading").remove(0);
             assert_eq!(reading.depth, depth, "{request:?}");
             let done = model.device().counts();
-            let what = format!("{request:?}, depth {depth}");
+            let submissions = submissions[usize::from(!looks_ahead)];
+            let what = format!("{request:?}, {looks_ahead}, depth {depth}");
             assert_eq!(done.submissions - counts.submissions, submissions, "{what}: submissions");
             assert_eq!(done.readbacks - counts.readbacks, submissions, "{what}: readbacks");
             let Computed { input_rows, step_rows, output_rows } = session.computed();
@@ -69,8 +72,8 @@ fn every_position_and_depth_is_computed_once() {
             ];
             assert_eq!(found, rows, "{what}: rows of input, steps, output");
         }
-        // Planes 1 and 2 hold all positions, the others those that were there when they were needed.
-        let distinct = (n + 3) + (n + 3) + 14 * (n + 1);
+        // Plane 1 holds all positions, the others those that were there when they were needed.
+        let distinct = (n + 3) + (n + 2) + 14 * (n + 1);
         assert_eq!(session.computed().step_rows, distinct, "each (position, depth) once");
     }
 }

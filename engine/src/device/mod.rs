@@ -29,6 +29,7 @@ pub struct Device {
     fallback: Option<Error>,
     next_id: AtomicU64,
     poisons: AtomicBool,
+    looks_ahead: AtomicBool,
     most_bytes: AtomicU64,
     counters: Counters,
     held: Arc<Held>,
@@ -101,8 +102,21 @@ impl Device {
 
     fn new(name: String, kind: Kind, held: Arc<Held>, fallback: Option<Error>) -> Device {
         let (next_id, poisons, counters) = Default::default();
+        let looks_ahead = matches!(&kind, Kind::Gpu(gpu) if !gpu.is_software()).into();
         let (most_bytes, transcript, profiler) = (u64::MAX.into(), Mutex::default(), Mutex::default());
-        Device { kind, name, fallback, next_id, poisons, most_bytes, counters, held, transcript, profiler }
+        Device {
+            kind,
+            name,
+            fallback,
+            next_id,
+            poisons,
+            looks_ahead,
+            most_bytes,
+            counters,
+            held,
+            transcript,
+            profiler,
+        }
     }
 
     /// Its name, for people.
@@ -123,6 +137,18 @@ impl Device {
     /// Whether recordings run on this machine's processor.
     pub fn is_cpu(&self) -> bool {
         matches!(self.kind, Kind::Cpu)
+    }
+
+    /// Whether steps that may not be needed are recorded with those that are: where a round trip to the host costs more
+    /// than their calls, of which every row is masked. Not on the processor, nor where it plays GPU.
+    pub fn looks_ahead(&self) -> bool {
+        self.looks_ahead.load(Ordering::Relaxed)
+    }
+
+    /// Looks ahead from now on, or not: what a device of another kind would do. For tests.
+    #[doc(hidden)]
+    pub fn look_ahead(&self, looks_ahead: bool) {
+        self.looks_ahead.store(looks_ahead, Ordering::Relaxed);
     }
 
     /// What was done since the device was opened.

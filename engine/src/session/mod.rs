@@ -2,8 +2,9 @@
 //!
 //! [`Session::read`] takes contexts and brings each of them, through whatever is missing from the cache, to its
 //! own depth and its next token. A first submission holds the steps that the last tokens needed, the output
-//! stage and the sampling; a sequence that has not halted by then gets the deeper steps in a second one. Where
-//! the output stage has to be computed for a whole context at a depth that nobody expected, it is a third.
+//! stage and the sampling; a sequence that has not halted by then gets as many steps again in each further one. Where
+//! the output stage has to be computed for a whole context at a depth that nobody expected, it is one more. On a
+//! device that does not look ahead a submission holds one step.
 //!
 //! [`Session::read_ahead`] goes on behind the next token within the first submission (`ahead.rs`).
 
@@ -213,16 +214,20 @@ impl Session {
 
     /// Submission after submission, until every sequence has halted and has its token.
     async fn think(&mut self, pending: &mut [Pending]) -> Result<()> {
+        let looks_ahead = self.model.device().looks_ahead();
         let expected = |p: &Pending| match p.control.forced {
-            0 => self.expected[p.sequence].max(p.control.floor).min(p.deepest),
+            0 if looks_ahead => self.expected[p.sequence].max(p.control.floor).min(p.deepest),
+            0 => p.control.floor.clamp(1, p.deepest),
             forced => forced,
         };
         let first = pending.iter().map(expected).max().unwrap_or(1);
         self.submit(pending, 1..=first, Kind::Answer).await?;
-        let undecided = || pending.iter().filter(|p| p.halted.is_none());
-        let (done, deepest) = (undecided().map(|p| p.done).min(), undecided().map(|p| p.deepest).max());
-        if let (Some(done), Some(deepest)) = (done, deepest) {
-            self.submit(pending, done + 1..=deepest, Kind::Answer).await?;
+        loop {
+            let undecided = || pending.iter().filter(|p| p.halted.is_none());
+            let (done, deepest) = (undecided().map(|p| p.done).min(), undecided().map(|p| p.deepest).max());
+            let (Some(done), Some(deepest)) = (done, deepest) else { break };
+            let more = if looks_ahead { done } else { 1 };
+            self.submit(pending, done + 1..=(done + more).min(deepest), Kind::Answer).await?;
         }
         if pending.iter().any(|p| p.token.is_none()) {
             self.submit(pending, NO_STEPS, Kind::Answer).await?;

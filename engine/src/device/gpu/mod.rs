@@ -45,6 +45,7 @@ impl Drop for Memory {
 /// One adapter, opened.
 pub struct Gpu {
     name: String,
+    is_software: bool,
     device: wgpu::Device,
     queue: wgpu::Queue,
     pipelines: Mutex<Pipelines>,
@@ -68,6 +69,11 @@ impl Drop for Gpu {
 }
 
 impl Gpu {
+    /// Whether the processor plays GPU. A browser does not tell.
+    pub fn is_software(&self) -> bool {
+        self.is_software
+    }
+
     /// Asks the adapter for a device: no features but timestamps for profiling, WebGPU's default limits but for
     /// the sizes of buffers. Those are raised where the largest buffer needs it, and to the adapter's where nobody
     /// knows how large it will be.
@@ -119,6 +125,7 @@ impl Gpu {
         });
         Ok(Gpu {
             name: adapters::name(&adapter.get_info()),
+            is_software: adapter.get_info().device_type == wgpu::DeviceType::Cpu,
             pipelines: Mutex::new(Pipelines::new(&device, Arc::clone(&held))),
             freed: Arc::default(),
             readback: Readback::new(Arc::clone(&held)),
