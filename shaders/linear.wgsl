@@ -175,7 +175,8 @@ fn keep(i: u32, e: u32, v: f32, other: f32) {
     if (KV == 0u) {
         kv[at] = bitcast<u32>(v);
     } else if (e % 2u == 0u) {
-        kv[at / 2u] = pack2x16float(clamp(vec2<f32>(v, other), vec2<f32>(-65504.0), vec2<f32>(65504.0)));
+        let both = vec2<f32>(v, other); // of these what is no finite number stays so
+        kv[at / 2u] = pack2x16float(select(both, clamp(both, vec2(-65504.0), vec2(65504.0)), abs(both) <= vec2(3.4e38)));
     }
 }
 

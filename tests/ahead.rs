@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fathom_engine::{
-    Batch, DepthControl, DeviceRequest, Done, GenerateOptions, Generator, MOST_TOKENS, Model, ModelFiles,
-    Overflow, Read, ReadAhead, Reading, Sampling, Session,
+    Batch, DepthControl, DeviceRequest, Done, GenerateOptions, Generator, KvType, MOST_TOKENS, Model,
+    ModelFiles, Overflow, Read, ReadAhead, Reading, Sampling, Session,
 };
 use fathom_tests::{DEVICES, Random, Switches, load_on, model_of, open, random_weights};
 use pollster::block_on;
@@ -203,8 +203,9 @@ fn a_failure_does_not_take_what_came_before_it() {
         wpe - weights.as_ptr() as usize + BROKEN * 24 * 4
     };
     weights[at..at + 4].copy_from_slice(&f32::NAN.to_le_bytes());
-    for request in &DEVICES {
-        let model = load_on(&model_of(&config, weights.clone()), open(request));
+    for (request, kv_type) in DEVICES.iter().flat_map(|r| [(r, KvType::F32), (r, KvType::F16)]) {
+        let files = ModelFiles { kv_type, ..model_of(&config, weights.clone()) };
+        let model = load_on(&files, open(request));
         let mut session = Session::new(&model, 2, WINDOW).expect("a session");
         let mut contexts = [(0..BROKEN as u32 - 3).collect(), vec![1, 2]];
         let mut read = |contexts: &mut [Vec<u32>; 2]| {
@@ -226,6 +227,9 @@ fn a_failure_does_not_take_what_came_before_it() {
         let found = read(&mut contexts);
         assert_eq!(found[0], Err("non-finite-logits"), "{request:?}");
         assert!(found[1].is_ok(), "{request:?}: it is nobody else's");
+        // Nor does the cache hide it from those that come later: a half that is no number stays none.
+        contexts[0] = (0..BROKEN as u32 + 4).collect();
+        assert_eq!(read(&mut contexts)[0], Err("non-finite-logits"), "{request:?}, {kv_type:?}");
     }
 }
 

@@ -50,4 +50,10 @@ fn weights_are_in_memory_once() {
     let rise = peak_bytes() - before;
     assert!(rise < weights + (48 << 20), "loading {weights} bytes of weights took {rise}");
     drop(model);
+
+    // On a GPU, writes on their way are held too, a few at a time.
+    let model = load(&files, &DeviceRequest::Gpu);
+    let counts = model.device().counts();
+    assert!(counts.held_bytes > weights - 4096, "{counts:?}");
+    assert!(counts.peak_bytes < counts.held_bytes + (32 << 20), "{counts:?}");
 }

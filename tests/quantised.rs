@@ -146,6 +146,7 @@ fn held_out_problems_are_solved_as_before() {
              answers right, f32 {right:.2} %",
             found.len()
         );
+        assert!(tokens >= 99.5 && depths >= 80.0, "{stored}: {depths} % of depths, {tokens} % of tokens");
         if stored == WeightType::Q8 {
             assert!(tokens >= 99.5 && depths >= 99.0, "{depths} % of depths, {tokens} % of tokens");
             assert!((found_right - right).abs() <= 0.3, "{found_right} % of answers, {right} %");

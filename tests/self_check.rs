@@ -68,15 +68,18 @@ fn the_largest_buffer_is_foretold() {
     for files in random.chain([random_model(wide, 1)]).chain(golden) {
         let model = load(&files, &DeviceRequest::Cpu);
         let config = model.config();
-        let foretold =
-            largest_buffer_bytes(config, files.weights.iter().map(fathom_engine::WeightFile::n_bytes).sum());
+        let in_files = files.weights.iter().map(fathom_engine::WeightFile::n_bytes).sum();
+        let narrow = files.types.matrices.map(|stored| stored.bytes(config.n_parameters() as u64));
+        let foretold = largest_buffer_bytes(config, narrow.unwrap_or(in_files));
         let mut random = Random(1);
         let context: Vec<u32> =
             (0..config.block_size).map(|_| random.below(config.vocab_size) as u32).collect();
         let all = DepthControl { forced: Some(config.hrm_max_steps as u32), ..DepthControl::default() };
         block_on(forward(&model, &context, &all, Positions::All)).unwrap();
         let found = model.device().counts().largest_buffer_bytes;
-        assert!(found <= foretold && foretold <= found * 9 / 4 + 4096, "{found}, foretold {foretold}");
+        // Blocks are taken for halves.
+        let most = if narrow.is_some() { 4 * found } else { found * 5 / 4 } + 4096;
+        assert!(found <= foretold && foretold <= most, "{found}, foretold {foretold}");
     }
 }
 

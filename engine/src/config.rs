@@ -84,11 +84,20 @@ pub enum KvType {
     /// 32-bit floats.
     #[default]
     F32,
-    /// Half precision: half the memory of a context, rounded. Where heads are of an odd size they stay f32.
+    /// Half precision: half the memory of a context, rounded, what is larger than 65504 to that. Where heads are of an
+    /// odd size they stay f32.
     F16,
 }
 
 impl KvType {
+    /// What it is called on a command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            KvType::F32 => "f32",
+            KvType::F16 => "f16",
+        }
+    }
+
     /// Bytes of a number.
     pub fn size_bytes(self) -> usize {
         match self {

@@ -178,6 +178,12 @@ pub enum Error {
         /// The type.
         stored: &'static str,
     },
+    /// Tensors of that name were to be stored in another type, and there is none.
+    #[error("no tensor has a name that contains {text}")]
+    NoTensorNamed {
+        /// The part of a name.
+        text: String,
+    },
     /// A tensor has no place in the model that the configuration describes.
     #[error("{file}: the tensor {name} has no place in the model that the configuration describes")]
     TensorUnexpected {
@@ -384,6 +390,7 @@ impl Error {
             Error::TensorMissing { .. } => "tensor-missing",
             Error::TensorShape { .. } => "tensor-shape",
             Error::TensorType { .. } => "tensor-type",
+            Error::NoTensorNamed { .. } => "no-tensor-named",
             Error::ScaleType { .. } => "scale-type",
             Error::NumberDoesNotFit { .. } => "number-does-not-fit",
             Error::TensorUnexpected { .. } => "tensor-unexpected",

@@ -151,9 +151,9 @@ impl ModelFiles {
     /// The headers of the weight files, and how a device is to store what they hold.
     ///
     /// # Errors
-    /// Those of [`Weights::from_files`].
+    /// Those of [`Weights::from_files`] and [`Weights::with_types`].
     pub fn open_weights(&self) -> Result<Weights> {
-        Ok(Weights::from_files(&self.weights)?.with_types(&self.types))
+        Weights::from_files(&self.weights)?.with_types(&self.types)
     }
 }
 
@@ -349,12 +349,13 @@ mod tests {
         assert_eq!(*read().unwrap().data, whole[whole.len() - 8..]);
 
         // Somebody cuts it off while it is open.
-        folder.write(WEIGHTS, &whole[..whole.len() - 1]);
-        let error = read().unwrap_err();
-        assert_eq!(error.code(), "weights-truncated");
-        let (expected, found) = (whole.len(), whole.len() - 1);
-        let sentence = format!("{WEIGHTS} is truncated: expected {expected} bytes, found {found}");
-        assert!(error.to_string().ends_with(&sentence), "{error}");
+        for n_left in [whole.len() - 1, 9] {
+            folder.write(WEIGHTS, &whole[..n_left]);
+            let error = read().unwrap_err();
+            assert_eq!(error.code(), "weights-truncated");
+            let sentence = format!("{WEIGHTS} is truncated: expected {} bytes, found {n_left}", whole.len());
+            assert!(error.to_string().ends_with(&sentence), "{error}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! more than the round trip that was to be saved. So the number is a third of the tokens that came since it last
 //! stopped: what is in vain stays a fraction, and a model whose depth is steady soon has many tokens a submission.
 //! It is bounded by [`BUDGET_MS`], so that text keeps flowing and an answer that nobody wants any more ends at once.
-//! The processor has no round trip to save: there it is one.
+//! The processor has no round trip to save, nor has one that plays GPU: there it is one.
 
 use crate::device::Device;
 use crate::session::MOST_TOKENS;
@@ -41,7 +41,7 @@ pub struct Brought {
 impl Pace {
     /// Of a device.
     pub fn new(device: &Device) -> Pace {
-        Pace { most_tokens: if device.is_cpu() { 1 } else { MOST_TOKENS }, n_tokens: 1, streak: 0.0 }
+        Pace { most_tokens: if device.looks_ahead() { MOST_TOKENS } else { 1 }, n_tokens: 1, streak: 0.0 }
     }
 
     /// From now on at most so many.

@@ -31,17 +31,26 @@ const TOLERANCE: f32 = 1e-3;
 const VOCAB_SIZE: usize = 24;
 
 /// The size of the largest buffer that a model of that configuration needs for one whole window at full depth,
-/// from the size of its weight files: `config.json` is known long before the weights are.
+/// from the size of its weights: `config.json` is known long before the weights are.
 pub fn largest_buffer_bytes(config: &Config, weights_bytes: u64) -> u64 {
+    let (n_parameters, n_wte) = (config.n_parameters() as u64, (config.vocab_size * config.n_embd) as u64);
+    if weights_bytes >= 3 * n_parameters {
+        largest_buffer(config, WeightType::F32, WeightType::F32.bytes(n_wte))
+    } else if 10 * weights_bytes >= 19 * n_parameters {
+        largest_buffer(config, WeightType::F16, WeightType::F16.bytes(n_wte))
+    } else {
+        // Quantised; the embedding may be the one tensor that was left wide.
+        largest_buffer(config, WeightType::F16, WeightType::F32.bytes(n_wte).min(weights_bytes))
+    }
+}
+
+/// The same where it is known how the embedding is stored, and the widest matrix of a block.
+fn largest_buffer(config: &Config, widest: WeightType, wte: u64) -> u64 {
     let (c, v, n) = (config.n_embd as u64, config.vocab_size as u64, config.block_size as u64);
-    // Rounded up to whole bytes a number: 2 or 4.
-    let stored = if weights_bytes < 3 * config.n_parameters() as u64 { 2 } else { 4 };
     let (kv, mlp) = (config.kv_dim() as u64, if config.use_swiglu { 12 } else { 8 } * c * c);
     let biases = if config.bias { 2 * kv + 11 * c } else { 0 };
     // With the gaps that bring each tensor to 16 bytes.
-    let block = stored * (2 * c * c + 2 * kv * c + mlp) + 4 * (biases + 3 * c) + 16 * 17;
-    // It may be the one tensor that was left wide.
-    let wte = (4 * v * c).min(weights_bytes);
+    let block = widest.bytes(2 * c * c + 2 * kv * c + mlp) + 4 * (biases + 3 * c) + 16 * 17;
     let embedding = wte + 4 * (if config.use_rotary { 0 } else { n * c } + c) + 48;
     let slabs = config.hrm_max_steps as u64;
     let logits = 4 * v * MOST_LOGITS as u64;
@@ -58,10 +67,10 @@ pub fn largest_buffer_bytes(config: &Config, weights_bytes: u64) -> u64 {
 pub async fn open_checked(request: &DeviceRequest, files: &ModelFiles) -> Result<Arc<Device>> {
     let config = files.read_config()?;
     let weights = files.open_weights()?;
-    let types = matrix_types(&config, &weights)?;
-    let widest = types.first().copied().unwrap_or(WeightType::F32);
-    let weights_bytes = widest.bytes(config.n_parameters() as u64);
-    let device = Device::open_for(request, largest_buffer_bytes(&config, weights_bytes)).await?;
+    // The widest comes first.
+    let widest = matrix_types(&config, &weights)?.first().copied().unwrap_or(WeightType::F32);
+    let wte = weights.embedding(&config)?.stored.bytes((config.vocab_size * config.n_embd) as u64);
+    let device = Device::open_for(request, largest_buffer(&config, widest, wte)).await?;
     #[allow(clippy::arc_with_non_send_sync)] // in a browser nothing leaves its thread
     let device = Arc::new(device);
     if device.is_cpu() {
@@ -113,7 +122,9 @@ async fn check_type(device: &Arc<Device>, config: &Config, weight_type: WeightTy
     let file = known_weights(config, weight_type)?;
     let weights = Weights::from_files(&[WeightFile::in_memory("the miniature", file)])?;
     let found = observe(config, &weights, Arc::clone(device)).await.map_err(|error| match error {
-        Error::NonFiniteLogits { .. } | Error::NotThere(_) => Error::WrongGpu(error.to_string()),
+        Error::NonFiniteLogits { .. } | Error::NotThere(_) | Error::Internal(_) => {
+            Error::WrongGpu(error.to_string())
+        }
         other => other,
     })?;
     #[allow(clippy::arc_with_non_send_sync)]

@@ -22,7 +22,7 @@ pub struct ModelArgs {
     /// files do
     #[arg(long, value_name = "TYPE", value_parser = WeightChoice::parse, default_value = "keep")]
     pub weights: WeightChoice,
-    /// Another type for tensors whose names contain TEXT; the first that fits counts
+    /// Another type for tensors whose names contain TEXT; the first TEXT that a name contains counts
     #[arg(long, value_name = "TEXT=TYPE", value_parser = tensor_type)]
     pub tensor_type: Vec<(String, WeightType)>,
     /// How keys and values are cached: f32, or f16, in half the memory and rounded

@@ -227,6 +227,8 @@ fn blocks_of_integers() {
     fathom(&["forward", "-m", beads, "--weights", "q5", "--tokens", "1"])
         .fails(2, &["--weights", "q8", "keep"]);
     fathom(&["forward", "-m", beads, "--tensor-type", "q4", "--tokens", "1"]).fails(2, &["TEXT=TYPE"]);
+    fathom(&["forward", "-m", beads, "--tensor-type", "atn=q4", "--tokens", "1"])
+        .fails(1, &["no tensor", "atn"]);
     fathom(&["forward", "-m", beads, "--kv", "q8", "--tokens", "1"]).fails(2, &["--kv", "f32 or f16"]);
 }
 

@@ -7,7 +7,7 @@ mod convert;
 mod model;
 mod views;
 
-use fathom_engine::{Config, DeviceRequest, WeightType};
+use fathom_engine::{Config, DeviceRequest, KvType, WeightType};
 use wasm_bindgen::prelude::*;
 
 use crate::convert::{js_error, to_js};
@@ -31,11 +31,18 @@ pub fn needs_gpt2(json: &str) -> Result<bool, JsValue> {
     Ok(Config::from_json(json, "config.json").map_err(js_error)?.has_gpt2_vocabulary())
 }
 
-/// The largest buffer that a model needs, from its `config.json` and the size of its weights.
+/// The largest buffer that a model needs, from its `config.json`, the size of its weights, and how they and the keys and
+/// values are to be stored.
 #[wasm_bindgen(js_name = largestBufferBytes)]
-pub fn largest_buffer_bytes(json: &str, weights_bytes: f64) -> Result<f64, JsValue> {
-    let config = Config::from_json(json, "config.json").map_err(js_error)?;
-    Ok(fathom_engine::largest_buffer_bytes(&config, weights_bytes as u64) as f64)
+pub fn largest_buffer_bytes(json: &str, files_bytes: f64, weights: &str, kv: &str) -> Result<f64, JsValue> {
+    let config = Config::from_json(json, "config.json").map_err(js_error)?.with_kv_type(kv_type(kv)?);
+    let in_type = weight_type(weights)?.map(|stored| stored.bytes(config.n_parameters() as u64));
+    Ok(fathom_engine::largest_buffer_bytes(&config, in_type.unwrap_or(files_bytes as u64)) as f64)
+}
+
+/// `f32` or `f16`.
+fn kv_type(choice: &str) -> Result<KvType, JsValue> {
+    choice.parse().map_err(|why: String| convert::error("option", &format!("kv: {why}")))
 }
 
 /// A type's name, or `keep`.

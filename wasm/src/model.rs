@@ -17,7 +17,7 @@ use crate::views::{
     ConfigView, DepthOptionsView, DeviceView, ForwardOptionsView, ForwardView, GenerateOptionsView,
     PieceView, PrefixView, StepView, TokenView,
 };
-use crate::{device_request, weight_type};
+use crate::{device_request, kv_type, weight_type};
 
 /// A model's files on their way in.
 #[wasm_bindgen]
@@ -73,7 +73,7 @@ impl Files {
     ) -> Result<LoadedModel, JsValue> {
         let request = device_request(device)?;
         let types = WeightTypes::all(weight_type(weights)?);
-        let kv_type = kv.parse().map_err(|why: String| error("option", &format!("kv: {why}")))?;
+        let kv_type = kv_type(kv)?;
         let files = ModelFiles { types, kv_type, ..self.files.clone() };
         let loading = async {
             if let Some(index) = &self.index {

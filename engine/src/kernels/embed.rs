@@ -61,6 +61,10 @@ impl Embed<'_> {
         recording.expect_span(&KERNEL, &span);
         recording.expect(&KERNEL, "tokens", tokens, capacity as usize);
         recording.expect(&KERNEL, "w", w, words_of_row);
+        if weight_type.is_quantized() {
+            let words = weight_type.scale_bytes(n_embd.into()).div_ceil(4) as usize;
+            recording.expect(&KERNEL, "w (scales)", w, 4 * scales as usize + words);
+        }
         if let Some(wpe) = wpe {
             recording.expect(&KERNEL, "w (wpe)", w, 4 * wpe as usize + capacity as usize * n_embd as usize);
         }

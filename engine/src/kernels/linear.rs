@@ -397,7 +397,9 @@ fn keep_qkv(
         let halves: &mut [u16] = bytemuck::cast_slice_mut(kv);
         for (head, from) in halves[first..].chunks_exact_mut(stride).zip(heads) {
             for (half, &number) in head.iter_mut().zip(from) {
-                *half = f16::from_f32(number.clamp(-MOST_F16, MOST_F16)).to_bits();
+                // What is no finite number stays so.
+                let fits = if number.is_finite() { number.clamp(-MOST_F16, MOST_F16) } else { number };
+                *half = f16::from_f32(fits).to_bits();
             }
         }
     } else {

@@ -157,7 +157,7 @@ pub fn weights_bytes(config: &Config, matrices: WeightType) -> u64 {
         let is_matrix = shape.len() > 1 && !name.contains("q_head") && !name.contains("wpe");
         let stored =
             Some(matrices).filter(|stored| is_matrix && stored.fits(shape)).unwrap_or(WeightType::F32);
-        stored.bytes(shape.iter().product::<usize>() as u64)
+        stored.bytes(shape.iter().map(|&n| n as u64).product())
     };
     let weights: u64 = expected_tensors(config).iter().map(stored).sum();
     // A block of a level has the norm of the one before it too.

@@ -226,6 +226,9 @@ impl Session {
             let undecided = || pending.iter().filter(|p| p.halted.is_none());
             let (done, deepest) = (undecided().map(|p| p.done).min(), undecided().map(|p| p.deepest).max());
             let (Some(done), Some(deepest)) = (done, deepest) else { break };
+            if done >= deepest {
+                return Err(Error::Internal(format!("a sequence did not halt at its cap of {deepest}")));
+            }
             let more = if looks_ahead { done } else { 1 };
             self.submit(pending, done + 1..=(done + more).min(deepest), Kind::Answer).await?;
         }

@@ -72,7 +72,7 @@ pub struct Stored {
 impl Tensor {
     /// How many numbers.
     pub fn n(&self) -> u64 {
-        self.shape.iter().product::<usize>() as u64
+        self.shape.iter().map(|&n| n as u64).product()
     }
 
     /// The size of its numbers in the file, scales included.
@@ -167,8 +167,16 @@ impl Weights {
     }
 
     /// Has a device store tensors in other types than the file does.
-    pub fn with_types(self, types: &WeightTypes) -> Weights {
-        Weights { types: types.clone(), ..self }
+    ///
+    /// # Errors
+    /// [`Error::NoTensorNamed`]: a slip.
+    pub fn with_types(self, types: &WeightTypes) -> Result<Weights> {
+        let names = || self.tensors.keys().map(String::as_str).chain(TIED);
+        let is_there = |text: &str| names().any(|name| name.contains(text));
+        if let Some((text, _)) = types.named.iter().find(|(text, _)| !is_there(text)) {
+            return Err(Error::NoTensorNamed { text: text.clone() });
+        }
+        Ok(Weights { types: types.clone(), ..self })
     }
 
     /// The tensor of that name, which must have that shape. A quantised one has its scales beside it.
@@ -178,15 +186,18 @@ impl Weights {
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
         let entry = self.entry(name)?;
         let file = self.files[entry.file].clone();
-        let wrong_type = || {
-            let (file, name, found) = (file.clone(), name.to_owned(), format!("{:?}", entry.dtype));
+        let wrong_type = |why: &str| {
+            let (file, name, found) = (file.clone(), name.to_owned(), format!("{:?}{why}", entry.dtype));
             Error::TensorType { file, name, found }
         };
-        let dtype = WeightType::of(entry.dtype).ok_or_else(wrong_type)?;
+        let dtype = WeightType::of(entry.dtype).ok_or_else(|| wrong_type(""))?;
+        if !dtype.fits(shape) {
+            return Err(wrong_type(", and it is no matrix with rows of whole blocks of 32"));
+        }
         expect_shape(&file, name, &in_file(dtype, shape), &entry.shape)?;
         let scales = if !dtype.is_quantized() {
             Place { source: entry.place.source.clone(), range: 0..0 }
-        } else if let ([n_out, n_in], true) = (shape, dtype.fits(shape)) {
+        } else if let [n_out, n_in] = shape {
             let scale = scale_name(name);
             let scales = self.entry(&scale)?;
             let file = self.files[scales.file].clone();
@@ -196,7 +207,7 @@ impl Weights {
             }
             scales.place.clone()
         } else {
-            return Err(wrong_type());
+            return Err(wrong_type(""));
         };
         let stored = self.types.of(name, shape, dtype);
         let (name, shape, data) = (name.to_owned(), shape.to_vec(), entry.place.clone());

@@ -67,7 +67,7 @@ impl OnDisk {
         };
         let (bytes, n_bytes) = read().map_err(cannot_read)?;
         if bytes.len() < n_bytes {
-            let found_bytes = range.start + bytes.len() as u64;
+            let found_bytes = self.file.metadata().map_err(cannot_read)?.len();
             let (file, expected_bytes) = (self.name.clone(), self.n_bytes);
             return Err(Error::WeightsTruncated { file, expected_bytes, found_bytes });
         }

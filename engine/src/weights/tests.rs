@@ -1,4 +1,4 @@
-//! Tests of `weights.rs`: hostile files, wrong tensors, tied names.
+//! Tests of `weights`: hostile files, wrong tensors, tied names.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -283,7 +283,8 @@ fn quantised_tensors_have_scales() {
     assert_eq!(broken(|t| drop(t.remove(1))), "tensor-missing");
     assert_eq!(broken(|t| t[1].2 = vec![4, 1]), "tensor-shape");
     assert_eq!(broken(|t| t[1].1 = "BF16"), "scale-type");
-    assert_eq!(code(weights.tensor("a", &[64, 2])), "tensor-shape");
+    assert_eq!(code(weights.tensor("a", &[2, 32])), "tensor-shape");
+    assert_eq!(code(weights.tensor("a", &[64, 2])), "tensor-type");
     assert_eq!(code(quantised(|t| t[0].2 = vec![128]).tensor("a", &[128])), "tensor-type");
     assert_eq!(code(quantised(|t| t[0].2 = vec![8, 16]).tensor("a", &[8, 16])), "tensor-type");
 }

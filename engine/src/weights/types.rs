@@ -16,6 +16,8 @@ use std::str::FromStr;
 use half::{bf16, f16};
 use safetensors::tensor::Dtype;
 
+use super::TIED;
+
 /// Numbers of a block, which share a scale.
 pub const BLOCK: usize = 32;
 
@@ -208,7 +210,8 @@ impl FromStr for WeightType {
 pub struct WeightTypes {
     /// For every matrix but q_head, whose weights decide how long a model thinks.
     pub matrices: Option<WeightType>,
-    /// For those whose names contain a text, before the general one; the first that does counts.
+    /// For those whose names contain a text, before the general one; the first text that a name contains counts. The
+    /// embedding has two names.
     pub named: Vec<(String, WeightType)>,
 }
 
@@ -218,10 +221,16 @@ impl WeightTypes {
         WeightTypes { matrices, named: vec![] }
     }
 
+    /// The type that was asked for by name.
+    pub fn named(&self, name: &str) -> Option<WeightType> {
+        let names = if TIED.contains(&name) { TIED } else { [name, name] };
+        let is = |text: &str| names.iter().any(|name| name.contains(text));
+        self.named.iter().find(|(text, _)| is(text)).map(|&(_, stored)| stored)
+    }
+
     /// The type of one tensor: what was asked for, if its shape allows it, else the one that it has.
     pub fn of(&self, name: &str, shape: &[usize], found: WeightType) -> WeightType {
-        let named =
-            self.named.iter().find(|(text, _)| name.contains(text.as_str())).map(|&(_, stored)| stored);
+        let named = self.named(name);
         let general = self.matrices.filter(|_| shape.len() > 1 && !name.contains("q_head"));
         named.or(general).filter(|stored| stored.fits(shape)).unwrap_or(found)
     }

@@ -55,7 +55,7 @@ export class Host {
   async #inspect(request: LoadRequest, call: Call): Promise<ModelInfo> {
     const { listing, config } = await look(request, call);
     const files = listing.weights.map(({ name, bytes, cached }) => ({ name, bytes, cached }));
-    const misfit = whyNotOnGpu(listing, await support());
+    const misfit = whyNotOnGpu(listing, request, await support());
     return {
       name: listing.name,
       config,
@@ -72,7 +72,7 @@ export class Host {
     const supported = request.device === 'cpu' ? undefined : support();
     const { listing } = await look(request, call);
     if (request.device === 'webgpu') {
-      const misfit = whyNotOnGpu(listing, (await supported)!);
+      const misfit = whyNotOnGpu(listing, request, (await supported)!);
       if (misfit) throw misfit;
     }
     this.#request = request;
@@ -275,9 +275,13 @@ async function fetchGpt2({ gpt2Url }: LoadRequest, { signal }: Call): Promise<Ui
 }
 
 /** Why no GPU of this browser can hold a model, before anything of it is downloaded. */
-function whyNotOnGpu(listing: Listing, { adapter, reason }: Support): FathomError | undefined {
+function whyNotOnGpu(
+  listing: Listing,
+  { weights, kv }: LoadRequest,
+  { adapter, reason }: Support,
+): FathomError | undefined {
   if (!adapter) return new FathomError('no-adapter', reason ?? 'There is no GPU.');
-  const needed = largestBufferBytes(listing.config, bytesOf(listing));
+  const needed = largestBufferBytes(listing.config, bytesOf(listing), weights, kv);
   const most = mostBufferBytes(adapter);
   if (needed <= most) return undefined;
   const message = `The model needs a buffer of ${needed} bytes; this GPU (${adapter.name}) allows ${most}.`;

@@ -75,6 +75,8 @@ impl Limits {
 pub struct Row {
     pub model: String,
     pub weights: &'static str,
+    /// How keys and values were cached.
+    pub kv: &'static str,
     pub device: String,
     pub test: Kind,
     pub context: usize,
@@ -136,6 +138,7 @@ pub fn measure(model: &Arc<Model>, test: &Test, limits: &Limits) -> anyhow::Resu
     Ok(Row {
         model: model.name().to_owned(),
         weights: test.weights,
+        kv: model.config().kv_type.name(),
         device: model.device().name(),
         test: test.kind,
         context: test.context,

@@ -37,8 +37,11 @@ fn csv(out: &mut impl Write, rows: &[Row]) -> anyhow::Result<()> {
 
 fn markdown(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
     let Some(first) = rows.first() else { return Ok(()) };
-    let Row { model, repetitions, n_tokens, .. } = first;
-    writeln!(out, "{model}; {n_tokens} tokens a row of decoding, {repetitions} times each\n")?;
+    let Row { model, kv, repetitions, n_tokens, .. } = first;
+    writeln!(
+        out,
+        "{model}; keys and values {kv}; {n_tokens} tokens a row of decoding, {repetitions} times each\n"
+    )?;
     let width = rows.iter().map(|row| row.device.chars().count()).fold(6, usize::max);
     writeln!(
         out,

@@ -51,7 +51,7 @@ pub struct ConvertArgs {
     /// others as they are; keep: each tensor as it is
     #[arg(long, visible_alias = "dtype", value_name = "TYPE", value_parser = WeightChoice::parse, default_value = "keep")]
     pub weights: WeightChoice,
-    /// Another type for tensors whose names contain TEXT; the first that fits counts
+    /// Another type for tensors whose names contain TEXT; the first TEXT that a name contains counts
     #[arg(long, value_name = "TEXT=TYPE", value_parser = tensor_type)]
     pub tensor_type: Vec<(String, WeightType)>,
     /// Write several files of at most this size each: 500MB, 5GB, 2GiB [default: one file]

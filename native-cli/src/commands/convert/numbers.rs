@@ -25,7 +25,7 @@ pub fn target(
         ElementType::F32 => WeightType::F32,
         ElementType::F16 => WeightType::F16,
         ElementType::Bf16 => WeightType::Bf16,
-        ElementType::F64 if types.matrices.is_some() => WeightType::F32,
+        ElementType::F64 if types.matrices.is_some() || types.named(name).is_some() => WeightType::F32,
         ElementType::F64 => {
             bail!("it holds 64-bit floats, which the engine does not read: give --weights f32")
         }

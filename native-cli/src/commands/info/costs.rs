@@ -81,6 +81,8 @@ struct Costs {
 #[derive(Clone, Copy)]
 struct Piece {
     n_linear: u128,
+    /// Those of them whose rows are whole blocks, so that they can be quantised.
+    n_in_blocks: u128,
     n_other: u128,
 }
 
@@ -91,20 +93,27 @@ impl Piece {
 
     /// On a device, norms and biases are f32 whatever the type of the matrices.
     fn bytes(self, weight_type: WeightType) -> u128 {
+        let narrow = if weight_type.is_quantized() { self.n_in_blocks } else { self.n_linear };
         let bytes_of_block = u128::from(weight_type.bytes(BLOCK as u64));
-        bytes_of_block * self.n_linear / BLOCK as u128 + 4 * self.n_other
+        bytes_of_block * narrow / BLOCK as u128 + 4 * (self.n_linear - narrow + self.n_other)
     }
 }
 
 impl Costs {
     fn new(config: &Config, context: u64) -> Costs {
         let (c, v) = (config.n_embd as u128, config.vocab_size as u128);
-        let mut block = Piece { n_linear: 0, n_other: 0 };
+        let in_blocks = |n: u128, shape: &[usize]| if WeightType::Q8.fits(shape) { n } else { 0 };
+        let mut block = Piece { n_linear: 0, n_in_blocks: 0, n_other: 0 };
         for (_, shape) in
             expected_tensors(config).iter().filter(|(name, _)| name.starts_with("input_blocks.0."))
         {
             let n = shape.iter().product::<usize>() as u128;
-            if shape.len() > 1 { block.n_linear += n } else { block.n_other += n }
+            if shape.len() > 1 {
+                block.n_linear += n;
+                block.n_in_blocks += in_blocks(n, shape);
+            } else {
+                block.n_other += n;
+            }
         }
         let positions = if config.use_rotary { 0 } else { config.block_size as u128 * c };
         Costs {
@@ -115,8 +124,12 @@ impl Costs {
                 + config.hrm_h_layers
                 + config.hrm_l_layers) as u64,
             block,
-            ends: Piece { n_linear: v * c, n_other: c },
-            q_head: Piece { n_linear: 2 * c, n_other: 2 },
+            ends: Piece {
+                n_linear: v * c,
+                n_in_blocks: in_blocks(v * c, &[config.vocab_size, config.n_embd]),
+                n_other: c,
+            },
+            q_head: Piece { n_linear: 2 * c, n_in_blocks: 0, n_other: 2 },
             attention_flops: 4 * u128::from(context) * c,
             keys_values_bytes: u128::from(context) * 2 * 4 * config.kv_dim() as u128,
             block_parameters: block.n_linear + block.n_other,
