@@ -1,8 +1,8 @@
 //! The one summation order, as the twins keep it, and rows of weights as they are stored.
 //!
-//! Number k of a dot product goes to accumulator k mod 32; each run of 4 is folded in halves, then the 8 results. The
-//! loops are written twice: `plain.rs` for every machine, and `x86.rs` for AVX2, because a compiler makes 32 numbers of
-//! 32 accumulators, not four registers. Both give the same bits.
+//! Number k of a dot product goes to accumulator k mod 32; each run of 4 is folded in halves, then the 8 results. It is
+//! written twice: `plain.rs` for every machine, with the vectors that a program is compiled for (WebAssembly's, NEON, SSE2),
+//! and `x86.rs` for AVX2, which is found when it runs. Both give the same bits.
 
 mod plain;
 #[cfg(target_arch = "x86_64")]

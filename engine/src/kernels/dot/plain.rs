@@ -1,8 +1,7 @@
-//! For every machine, in loops that compilers find vectors in.
-
-use std::hint::black_box;
+//! For every machine: vectors of eight as `wide` makes them of what there is, and loops that compilers find vectors in.
 
 use half::f16;
+use wide::f32x8;
 
 use super::{LANES, fold};
 use crate::weights::BLOCK;
@@ -10,16 +9,19 @@ use crate::weights::BLOCK;
 /// One row of W times several rows of x.
 #[inline(always)]
 pub(super) fn dots(w: &[f32], xs: &[&[f32]], v: &mut [f32]) {
+    let (whole, rest) = w.as_chunks::<LANES>();
     for (x, v) in xs.iter().zip(v) {
-        let mut all = [0.0f32; LANES];
-        // An array of known length would become 32 numbers of their own, none of them in a vector.
-        let acc = &mut all[..black_box(LANES)];
-        for (w, x) in w.chunks(acc.len()).zip(x.chunks(acc.len())) {
-            for (acc, (w, x)) in acc.iter_mut().zip(w.iter().zip(x)) {
-                *acc += w * x;
+        let (whole_x, rest_x) = x.as_chunks::<LANES>();
+        let mut acc = [f32x8::ZERO; LANES / 8];
+        for (w, x) in whole.iter().zip(whole_x) {
+            for (j, acc) in acc.iter_mut().enumerate() {
+                *acc += f32x8::new(w.as_chunks().0[j]) * f32x8::new(x.as_chunks().0[j]);
             }
         }
-        *v = fold(&all);
+        for ((w, x), acc) in rest.as_chunks().0.iter().zip(rest_x.as_chunks().0).zip(&mut acc) {
+            *acc += f32x8::new(*w) * f32x8::new(*x);
+        }
+        *v = fold(&bytemuck::must_cast(acc));
     }
 }
 
