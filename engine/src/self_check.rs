@@ -20,9 +20,7 @@ use crate::model::state::MOST_LOGITS;
 use crate::model::{CacheBytes, Model, matrix_types};
 use crate::sampler::Sampling;
 use crate::session::{Read, ReadAhead, Session};
-use crate::weights::{
-    BLOCK, DoesNotFit, WeightFile, WeightType, Weights, expected_tensors, in_file, scale_name,
-};
+use crate::weights::{BLOCK, WeightFile, WeightType, WeightTypes, Weights, expected_tensors};
 
 /// How far a number may be from the processor's, as a share of the largest.
 const TOLERANCE: f32 = 1e-3;
@@ -119,8 +117,7 @@ pub async fn self_check(device: &Arc<Device>, config: &Config, weights: &Weights
 }
 
 async fn check_type(device: &Arc<Device>, config: &Config, weight_type: WeightType) -> Result<()> {
-    let file = known_weights(config, weight_type)?;
-    let weights = Weights::from_files(&[WeightFile::in_memory("the miniature", file)])?;
+    let weights = known_weights(config, weight_type)?;
     let found = observe(config, &weights, Arc::clone(device)).await.map_err(|error| match error {
         Error::NonFiniteLogits { .. } | Error::NotThere(_) | Error::Internal(_) => {
             Error::WrongGpu(error.to_string())
@@ -175,37 +172,32 @@ fn miniature(config: &Config, weight_type: WeightType) -> Config {
     }
 }
 
-/// Numbers that look random and are the same everywhere: Weyl's sequence of the golden ratio.
-pub(crate) fn known_weights(config: &Config, weight_type: WeightType) -> Result<Vec<u8>> {
+/// Numbers that look random and are the same everywhere: Weyl's sequence of the golden ratio. They are f32, and a
+/// device narrows every matrix as it would a model's.
+pub(crate) fn known_weights(config: &Config, weight_type: WeightType) -> Result<Weights> {
     const GOLDEN: u32 = 0x9e37_79b9;
     let (mut word, mut drawn) = (0u32, vec![]);
     for (name, shape) in expected_tensors(config) {
-        let is_matrix = shape.len() > 1;
-        let scale = if is_matrix { 1.5 / (shape[1] as f32).sqrt() } else { 0.5 };
+        let scale = if shape.len() > 1 { 1.5 / (shape[1] as f32).sqrt() } else { 0.5 };
         let centre = if name.contains("ln_") { 1.0 } else { 0.0 };
         let draw = |_| {
             word = word.wrapping_add(GOLDEN);
             // The upper bits of a square are less regular than the sequence itself.
             let square = (u64::from(word) * u64::from(word)) >> 16;
-            centre + scale * (square as u32 as f32 / (1u64 << 31) as f32 - 1.0)
+            (centre + scale * (square as u32 as f32 / (1u64 << 31) as f32 - 1.0)).to_le_bytes()
         };
-        let numbers: Vec<f32> = (0..shape.iter().product::<usize>()).map(draw).collect();
-        let wanted = if is_matrix { weight_type } else { WeightType::F32 };
-        let stored = if wanted.fits(&shape) { wanted } else { WeightType::F32 };
-        let (mut data, mut scales) = (vec![], vec![]);
-        let narrowed = stored.from_f32(&numbers, &mut data, &mut scales);
-        narrowed.map_err(|DoesNotFit(number)| Error::Internal(format!("{number} in {name}")))?;
-        if stored.is_quantized() {
-            drawn.push((scale_name(&name), Dtype::F16, vec![shape[0], shape[1] / BLOCK], scales));
-        }
-        drawn.push((name, stored.dtype(), in_file(stored, &shape), data));
+        let bytes: Vec<u8> = (0..shape.iter().product::<usize>()).flat_map(draw).collect();
+        drawn.push((name, shape, bytes));
     }
     let internal = |e: safetensors::SafeTensorError| Error::Internal(e.to_string());
-    let views = drawn.iter().map(|(name, dtype, shape, bytes)| {
-        TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name.as_str(), view))
+    let views = drawn.iter().map(|(name, shape, bytes)| {
+        TensorView::new(Dtype::F32, shape.clone(), bytes).map(|view| (name.as_str(), view))
     });
     let views = views.collect::<Result<Vec<_>, _>>().map_err(internal)?;
-    safetensors::serialize(views, None::<HashMap<String, String>>).map_err(internal)
+    let file = safetensors::serialize(views, None::<HashMap<String, String>>).map_err(internal)?;
+    let named = vec![("q_head.weight".to_owned(), weight_type)];
+    let types = WeightTypes { matrices: Some(weight_type), named };
+    Weights::from_files(&[WeightFile::in_memory("the miniature", file)])?.with_types(&types)
 }
 
 /// What there is to see of the miniature, by name.

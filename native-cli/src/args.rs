@@ -3,6 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use fathom_engine::{DepthControl, GenerateOptions, KvType, Overflow, Sampling, WeightType, WeightTypes};
@@ -20,13 +21,13 @@ pub struct ModelArgs {
     pub model: Option<PathBuf>,
     /// How a device stores the matrices: f32, f16, bf16, q8, q4 (blocks of 32 with a scale), or keep, as the
     /// files do
-    #[arg(long, value_name = "TYPE", value_parser = WeightChoice::parse, default_value = "keep")]
+    #[arg(long, value_name = "TYPE", default_value = "keep")]
     pub weights: WeightChoice,
     /// Another type for tensors whose names contain TEXT; the first TEXT that a name contains counts
     #[arg(long, value_name = "TEXT=TYPE", value_parser = tensor_type)]
     pub tensor_type: Vec<(String, WeightType)>,
     /// How keys and values are cached: f32, or f16, in half the memory and rounded
-    #[arg(long, value_name = "TYPE", value_parser = kv_type, default_value = "f32")]
+    #[arg(long, value_name = "TYPE", default_value = "f32")]
     pub kv: KvType,
 }
 
@@ -34,9 +35,11 @@ pub struct ModelArgs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WeightChoice(pub Option<WeightType>);
 
-impl WeightChoice {
+impl FromStr for WeightChoice {
+    type Err = String;
+
     /// A type's name, or keep.
-    pub fn parse(text: &str) -> Result<WeightChoice, String> {
+    fn from_str(text: &str) -> Result<WeightChoice, String> {
         match text {
             "keep" => Ok(WeightChoice(None)),
             _ => text
@@ -45,11 +48,6 @@ impl WeightChoice {
                 .map_err(|error: String| format!("{error}, or keep")),
         }
     }
-}
-
-/// f32 or f16.
-pub fn kv_type(text: &str) -> Result<KvType, String> {
-    text.parse()
 }
 
 /// TEXT=TYPE.

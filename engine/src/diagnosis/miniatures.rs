@@ -11,7 +11,7 @@ use crate::model::Model;
 use crate::sampler::Sampling;
 use crate::self_check::known_weights;
 use crate::session::{Read, ReadAhead, Session};
-use crate::weights::{WeightFile, WeightType, Weights};
+use crate::weights::WeightType;
 
 /// Two sequences of several rows, then one row more for each.
 const CONTEXTS: [[u32; 10]; 2] =
@@ -24,8 +24,7 @@ const CONTEXTS: [[u32; 10]; 2] =
 pub async fn known_answers() -> Result<Vec<Answered>> {
     let mut answers = vec![];
     for (config, weight_type) in miniatures() {
-        let file = known_weights(&config, weight_type)?;
-        let weights = Weights::from_files(&[WeightFile::in_memory("the miniature", file)])?;
+        let weights = known_weights(&config, weight_type)?;
         #[allow(clippy::arc_with_non_send_sync)] // in a browser nothing leaves its thread
         let device = Arc::new(Device::cpu(None));
         let model =

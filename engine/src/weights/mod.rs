@@ -171,10 +171,8 @@ impl Weights {
     /// # Errors
     /// [`Error::NoTensorNamed`]: a slip.
     pub fn with_types(self, types: &WeightTypes) -> Result<Weights> {
-        let names = || self.tensors.keys().map(String::as_str).chain(TIED);
-        let is_there = |text: &str| names().any(|name| name.contains(text));
-        if let Some((text, _)) = types.named.iter().find(|(text, _)| !is_there(text)) {
-            return Err(Error::NoTensorNamed { text: text.clone() });
+        if let Some(text) = types.slip(self.tensors.keys().map(String::as_str).chain(TIED)) {
+            return Err(Error::NoTensorNamed { text: text.to_owned() });
         }
         Ok(Weights { types: types.clone(), ..self })
     }

@@ -228,6 +228,12 @@ impl WeightTypes {
         self.named.iter().find(|(text, _)| is(text)).map(|&(_, stored)| stored)
     }
 
+    /// A text that no tensor has in its name: a slip.
+    pub fn slip<'a>(&self, names: impl Iterator<Item = &'a str> + Clone) -> Option<&str> {
+        let mut texts = self.named.iter().map(|(text, _)| text.as_str());
+        texts.find(|text| !names.clone().any(|name| name.contains(text)))
+    }
+
     /// The type of one tensor: what was asked for, if its shape allows it, else the one that it has.
     pub fn of(&self, name: &str, shape: &[usize], found: WeightType) -> WeightType {
         let named = self.named(name);

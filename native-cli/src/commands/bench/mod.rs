@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use fathom_engine::{Device, DeviceRequest, KvType, Model, ModelFiles, WeightTypes};
 
-use crate::args::{TableFormat, WeightChoice, at_least_one, kv_type};
+use crate::args::{TableFormat, WeightChoice, at_least_one};
 use crate::cli::Common;
 use crate::failure::usage;
 use crate::loading::{self, LoadBar, Source};
@@ -48,10 +48,10 @@ pub struct BenchArgs {
         allow_negative_numbers = true)]
     pub batch: Vec<u32>,
     /// How matrices are stored on the device: f32, f16, bf16, q8, q4, or keep, as the model's files do
-    #[arg(long, value_name = "TYPES", value_parser = WeightChoice::parse, value_delimiter = ',', default_value = "keep")]
+    #[arg(long, value_name = "TYPES", value_delimiter = ',', default_value = "keep")]
     pub weights: Vec<WeightChoice>,
     /// How keys and values are cached: f32 or f16
-    #[arg(long, value_name = "TYPE", value_parser = kv_type, default_value = "f32")]
+    #[arg(long, value_name = "TYPE", default_value = "f32")]
     pub kv: KvType,
     /// Time a model of this form with random weights [default: cosmicfish-hrm]
     #[arg(long, value_name = "FORM", value_enum, conflicts_with = "model")]

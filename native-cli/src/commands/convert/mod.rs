@@ -49,7 +49,7 @@ pub struct ConvertArgs {
     pub out: PathBuf,
     /// The type to write numbers in: f32, f16 or bf16; q8 or q4 (blocks of 32 with a scale) for matrices, and the
     /// others as they are; keep: each tensor as it is
-    #[arg(long, visible_alias = "dtype", value_name = "TYPE", value_parser = WeightChoice::parse, default_value = "keep")]
+    #[arg(long, visible_alias = "dtype", value_name = "TYPE", default_value = "keep")]
     pub weights: WeightChoice,
     /// Another type for tensors whose names contain TEXT; the first TEXT that a name contains counts
     #[arg(long, value_name = "TEXT=TYPE", value_parser = tensor_type)]

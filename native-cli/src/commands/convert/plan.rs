@@ -87,9 +87,7 @@ pub fn plan(input: &mut Input, form: &Form, types: &WeightTypes) -> anyhow::Resu
     {
         bail!("{shown}: {} and {} differ, but they are one tensor", TIED[0], TIED[1]);
     }
-    // A text that no tensor's name contains is a slip.
-    let is_in = |text: &str| input.tensors.iter().any(|tensor| tensor.name.contains(text));
-    if let Some((text, _)) = types.named.iter().find(|(text, _)| !is_in(text)) {
+    if let Some(text) = types.slip(input.tensors.iter().map(|tensor| tensor.name.as_str())) {
         return Err(usage(format!("--tensor-type {text}: no tensor of {shown} has a name that contains it")));
     }
     planned.sort_by(|a, b| a.name.cmp(&b.name));
