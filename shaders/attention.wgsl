@@ -1,13 +1,14 @@
-// Causal attention of one row over the cached keys and values, without stored scores.
+// Attention of one row over the cached keys and values, without stored scores.
 //
-//   s_j = scale * q . k_j        j <= position
+//   s_j = scale * q . k_j        j <= position, or j < n_keys where it is not causal
 //   y   = sum over j of softmax(s)_j * v_j
 //
 // A workgroup serves GROUP query heads that share a key head. Key j belongs to part j mod 8; each
 // part has a softmax of its own, kept up to date over tiles of 128 keys from the left, and the parts
-// are put together at the end, from the left. So nothing but the row's own position matters.
+// are put together at the end, from the left. So nothing but the row's own sequence matters.
 // Query head h reads key head h / (n_head / n_kv_head).
-// Source: CosmicFish-HRM model.py, GroupedQueryAttention; Milakov and Gimelshein, arXiv 1805.02867.
+// Source: CosmicFish-HRM model.py, GroupedQueryAttention; HRM layers.py, Attention; Milakov and Gimelshein,
+// arXiv 1805.02867.
 
 override GROUP: u32 = 1u;    // 1, 2 or 4
 override HEAD_DIM: u32 = 8u; // GROUP times as many blocks of 64 at most 4
@@ -23,6 +24,7 @@ struct Params {
     n_head: u32,
     n_kv_head: u32,
     scale: f32,
+    n_keys: u32,   // 0: as many as the row's position says
 }
 
 const OUTPUT = 0xffffffffu;
@@ -94,7 +96,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let width = (HEAD_DIM + 3u) / 4u;    // vec4 of a head
     let blocks = (HEAD_DIM + 63u) / 64u; // vec4 of a lane
     let row = rows[p.first_row + i];
-    let n_keys = row.y + 1u;
+    let n_keys = select(p.n_keys, row.y + 1u, p.n_keys == 0u);
     var slab = p.plane;
     if (slab == OUTPUT) {
         slab = mask[row.x].x - 1u;

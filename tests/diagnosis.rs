@@ -61,7 +61,10 @@ fn spoil(answers: &mut [Answered], kernel: &str) {
         let Answered { before, after, .. } = answer;
         let has_numbers = |bytes: &[u8]| bytes.iter().any(|&byte| byte != 0);
         let after = after.iter_mut().find(|after| !before.contains(after) && has_numbers(after))?;
-        let at = (0..after.len()).step_by(4).find(|&at| after[at..at + 4] != [0; 4])?;
+        // Neither a zero nor what stands for no word at all.
+        let at = (0..after.len())
+            .step_by(4)
+            .find(|&at| after[at..at + 4] != [0; 4] && after[at..at + 4] != [255; 4])?;
         Some(&mut after[at + 3])
     });
     *written.expect(kernel) ^= 0xc0;

@@ -81,11 +81,11 @@ pub enum Error {
         found: String,
     },
     /// The folder holds another kind of model.
-    #[error("{file} describes a model of type \"{found}\"; this engine runs \"{expected}\"")]
+    #[error("{file} describes a model of type \"{found}\"; expected here is one of type \"{expected}\"")]
     ModelType {
         /// The configuration file.
         file: String,
-        /// The type that this engine runs.
+        /// The type that was asked to run.
         expected: &'static str,
         /// The type in the file.
         found: String,
@@ -312,6 +312,16 @@ pub enum Error {
         /// The value that was asked for.
         found: f32,
     },
+    /// A puzzle, or how it is to be solved, is not what the model or the solver can take.
+    #[error("{what} must be {expected}, found {found}")]
+    Puzzle {
+        /// What of it.
+        what: &'static str,
+        /// What is accepted.
+        expected: String,
+        /// What was asked for.
+        found: String,
+    },
     // ---- device ----
     /// No adapter answers to what was asked for.
     #[error("no device matches \"{asked}\"; {}", found_devices(.found))]
@@ -409,6 +419,7 @@ impl Error {
             Error::DepthTooLarge { .. } => "depth-too-large",
             Error::DepthFloorAboveCap { .. } => "depth-floor-above-cap",
             Error::Sampling { .. } => "sampling",
+            Error::Puzzle { .. } => "puzzle",
             Error::NoAdapter { .. } => "no-adapter",
             Error::NoGpu { .. } => "no-gpu",
             Error::GpuMemory { .. } => "gpu-memory",

@@ -25,6 +25,10 @@ pub const CASES: [&str; 11] = [
     "storage/sharded",
 ];
 
+/// The cases of HRM.
+pub const HRM_CASES: [&str; 3] =
+    ["hrm/learned-positions-no-puzzle", "hrm/sudoku-shape", "hrm/wide-puzzle-embedding"];
+
 /// The folder of golden numbers, in the source tree.
 pub fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("golden")

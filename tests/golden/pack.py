@@ -1,6 +1,6 @@
 """Packs the reference numbers of the authors' code into this folder.
 
-    python tests/golden/pack.py SOURCE      SOURCE holds cosmicfish_hrm/<case>/ and storage/<form>/
+    python tests/golden/pack.py SOURCE      SOURCE holds cosmicfish_hrm/<case>/, storage/<form>/ and hrm/<case>/
 
 A case's config and weights are copied as they are, except for storage/no-wte and storage/sharded: their tensors
 are those of cosmicfish_hrm/gqa-rope-swiglu, which is checked, and forms.rs writes them anew from there (4 MB
@@ -14,6 +14,13 @@ less in the repository). The case's expected.json becomes expected.safetensors:
     full_logits           f32 [T, V]       every position of the whole sequence, read at one depth
     greedy_prompt, greedy_generated, greedy_steps_taken     int32 [n]
     smallest_halting_margin, smallest_top2_gap              f32 [1]    over the prefixes; over the greedy tokens
+
+A case of hrm/ holds, for a batch of B puzzles of n cells and S segments:
+
+    inputs                int32 [B, n]
+    puzzle_identifiers    int32 [B]
+    logits                f32 [S, B, n, V]
+    q                     f32 [S, B, 2]    (q_halt, q_continue)
 
 The storage forms hold tokens, prefix_steps_taken, prefix_last_logits and smallest_halting_margin only. The
 numbers are f32 on both sides: nothing is lost, which is checked. Metadata "reference" says what made them.
@@ -44,7 +51,22 @@ def f32(values):
     return narrow
 
 
+def pack_hrm(expected):
+    segments = expected["segments"]
+    if unknown := set(expected) - {"reference", "inputs", "puzzle_identifiers", "segments"}:
+        raise ValueError(f"expected.json holds {sorted(unknown)}, which this script does not pack")
+    q = [list(zip(segment["q_halt"], segment["q_continue"])) for segment in segments]
+    return {
+        "inputs": int32(expected["inputs"]),
+        "puzzle_identifiers": int32(expected["puzzle_identifiers"]),
+        "logits": f32([segment["logits"] for segment in segments]),
+        "q": f32(q),
+    }
+
+
 def pack(expected):
+    if "segments" in expected:
+        return pack_hrm(expected)
     tensors = {
         "tokens": int32(expected["tokens"]),
         "prefix_steps_taken": int32(expected["prefix_steps_taken"]),
@@ -83,7 +105,8 @@ def main():
     source = arguments.parse_args().source
     here = Path(__file__).parent
     total = 0
-    for case in sorted([*source.glob("cosmicfish_hrm/*/"), *source.glob("storage/*/")]):
+    folders = ("cosmicfish_hrm", "storage", "hrm")
+    for case in sorted(case for folder in folders for case in source.glob(f"{folder}/*/")):
         out = here / case.relative_to(source)
         out.mkdir(parents=True, exist_ok=True)
         left_out = {"expected.json"}

@@ -1,7 +1,7 @@
 //! The calls: each kernel in every variant.
 
 use fathom_engine::device::Buffer;
-use fathom_engine::kernels::attention::Attention;
+use fathom_engine::kernels::attention::{Attention, Sees};
 use fathom_engine::kernels::embed::Embed;
 use fathom_engine::kernels::halt::{Control, Halt};
 use fathom_engine::kernels::inject::{Inject, Next};
@@ -242,6 +242,8 @@ pub async fn attention(on: &Devices) {
                 words.push(floats(&mut random, scene.n_rows() * width, magnitude));
                 words.push(cached(&mut random, 3 * scene.n_slots() * kv_width, magnitude, kv_type));
                 words.push(poison((scene.n_rows() + 1) * width));
+                // A whole sequence where others are masked; else what is before a row.
+                let sees = if step == 3 { Sees::First(scene.capacity as u32) } else { Sees::Before };
                 let what = format!("{n_head} {n_kv_head} {head_dim}, {magnitude}, {kv_type:?}, step {step}");
                 on.compare(&what, &words, Near::Share(2e-5), &|r, b| {
                     Attention {
@@ -257,6 +259,7 @@ pub async fn attention(on: &Devices) {
                         n_kv_head: n_kv_head as u32,
                         head_dim: head_dim as u32,
                         scale: 1.0 / (head_dim as f32).sqrt(),
+                        sees,
                     }
                     .record(r);
                 })

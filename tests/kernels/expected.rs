@@ -2,7 +2,7 @@
 //! activations and softmax against f64, and a row in other company.
 
 use fathom_engine::device::Buffer;
-use fathom_engine::kernels::attention::Attention;
+use fathom_engine::kernels::attention::{Attention, Sees};
 use fathom_engine::kernels::halt::{BY_CAP, BY_FORCED, BY_TEST, Control, Halt};
 use fathom_engine::kernels::inject::{Inject, Next};
 use fathom_engine::kernels::linear::{Affine, Epilogue, Linear, NONE, Norm, Qkv};
@@ -106,6 +106,7 @@ pub async fn a_call_writes_its_live_rows_and_nothing_else(on: &Devices) {
                     n_kv_head: 1,
                     head_dim: N,
                     scale: 0.3,
+                    sees: Sees::Before,
                 }
                 .record(r),
                 "inject" => {
@@ -328,6 +329,7 @@ pub async fn attention_is_that_of_f64_and_looks_at_nothing_else(on: &Devices) {
                     n_kv_head,
                     head_dim,
                     scale,
+                    sees: Sees::Before,
                 }
                 .record(r);
             };
@@ -405,6 +407,7 @@ pub async fn a_row_is_the_same_in_every_window(on: &Devices) {
                             n_kv_head: 2,
                             head_dim: N as u32 / 4,
                             scale: 0.3,
+                            sees: Sees::Before,
                         }
                         .record(r),
                     }

@@ -9,6 +9,7 @@ pub mod cases;
 pub mod expected;
 pub mod feeding;
 mod order;
+pub mod puzzles;
 #[path = "../random.rs"]
 mod random;
 pub mod sampling;
@@ -37,8 +38,10 @@ macro_rules! for_each_test {
             cases::sums_and_halting_values,
             cases::movement,
             cases::halt,
+            puzzles::decide,
             expected::a_call_writes_its_live_rows_and_nothing_else,
             expected::a_sequence_halts_when_it_should,
+            puzzles::a_puzzle_halts_when_it_should,
             expected::activations_are_those_of_f64,
             expected::attention_is_that_of_f64_and_looks_at_nothing_else,
             expected::a_row_is_the_same_in_every_window,

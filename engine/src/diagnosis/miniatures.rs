@@ -3,15 +3,16 @@
 
 use std::sync::Arc;
 
-use crate::config::{Config, DEFAULT_HALT_BIAS, KvType};
+use crate::config::{Config, DEFAULT_HALT_BIAS, HrmConfig, HrmPositions, KvType};
 use crate::device::{Answered, Device};
 use crate::error::Result;
 use crate::halting::DepthControl;
-use crate::model::Model;
+use crate::model::{Hrm, Model};
 use crate::sampler::Sampling;
 use crate::self_check::known_weights;
 use crate::session::{Read, ReadAhead, Session};
-use crate::weights::WeightType;
+use crate::solver::{Halting, Puzzle, Solver};
+use crate::weights::{WeightType, expected_tensors, hrm_tensors};
 
 /// Two sequences of several rows, then one row more for each.
 const CONTEXTS: [[u32; 10]; 2] =
@@ -24,7 +25,7 @@ const CONTEXTS: [[u32; 10]; 2] =
 pub async fn known_answers() -> Result<Vec<Answered>> {
     let mut answers = vec![];
     for (config, weight_type) in miniatures() {
-        let weights = known_weights(&config, weight_type)?;
+        let weights = known_weights(expected_tensors(&config), weight_type)?;
         #[allow(clippy::arc_with_non_send_sync)] // in a browser nothing leaves its thread
         let device = Arc::new(Device::cpu(None));
         let model =
@@ -33,7 +34,46 @@ pub async fn known_answers() -> Result<Vec<Answered>> {
         read(&model).await?;
         answers.extend(device.take_transcript());
     }
+    let config = puzzle_miniature();
+    let weights = known_weights(hrm_tensors(&config), WeightType::F32)?;
+    #[allow(clippy::arc_with_non_send_sync)]
+    let device = Arc::new(Device::cpu(None));
+    let model = Hrm::of("the miniature", config, &weights, Arc::clone(&device), &mut |_| ()).await?;
+    device.keep_transcript();
+    solve(&model).await?;
+    answers.extend(device.take_transcript());
     Ok(answers)
+}
+
+/// Three puzzles in two slots, of which one is watched.
+async fn solve(model: &Arc<Hrm>) -> Result<()> {
+    let tokens = |first: u32| (0..model.config().seq_len as u32).map(|j| (first + 3 * j) % 11).collect();
+    let puzzle = |first: u32| Puzzle { tokens: tokens(first), identifier: first, noise: None };
+    let mut solver = Solver::new(model, 2)?;
+    solver.solve(&[puzzle(0), puzzle(1), puzzle(2)], Halting::Settled, &mut |_, _| ()).await?;
+    solver.begin(1, &puzzle(2), Halting::Segments(1)).await?;
+    solver.watch().await?;
+    Ok(())
+}
+
+fn puzzle_miniature() -> HrmConfig {
+    HrmConfig {
+        seq_len: 13,
+        vocab_size: 11,
+        hidden_size: 40,
+        num_heads: 4,
+        expansion: 4.0,
+        h_layers: 1,
+        l_layers: 2,
+        h_cycles: 2,
+        l_cycles: 1,
+        positions: HrmPositions::Rope,
+        puzzle_emb_ndim: 56,
+        num_puzzle_identifiers: 3,
+        halt_max_steps: 3,
+        eps: 1e-5,
+        rope_theta: 10_000.0,
+    }
 }
 
 /// Everything that generation does: a batch, drawn tokens, a further token, one that is fed back, a trace.

@@ -1,14 +1,15 @@
-//! Causal attention over the cached keys and values.
+//! Attention over the cached keys and values, causal or of a whole sequence.
 //!
 //! ```text
-//! s_j = scale * q[i, h] . k[slab, slot j, h / (n_head / n_kv_head)]          j <= position of i
+//! s_j = scale * q[i, h] . k[slab, slot j, h / (n_head / n_kv_head)]          j <= position of i, or j < n_keys
 //! y[i, h] = sum over j of softmax(s)_j * v[slab, slot j, the same head]      i < n_rows, h < n_head
 //! ```
 //!
 //! Key j belongs to part j mod 8; each part has a softmax of its own, kept up to date over tiles of 128 keys from the
 //! left, and the parts are put together at the end. So scores are stored nowhere and the result depends on nothing
 //! but the row's own position.
-//! Source: CosmicFish-HRM `model.py`, GroupedQueryAttention; Milakov and Gimelshein, arXiv 1805.02867.
+//! Source: CosmicFish-HRM `model.py`, GroupedQueryAttention; HRM `layers.py`, Attention; Milakov and Gimelshein,
+//! arXiv 1805.02867.
 
 use multiversion::multiversion;
 use rayon::prelude::*;
@@ -33,6 +34,7 @@ params! {
     n_head: u32,
     n_kv_head: u32,
     scale: f32,
+    n_keys: u32,
 }
 
 /// Keys of a tile.
@@ -73,13 +75,25 @@ pub struct Attention<'a> {
     pub head_dim: u32,
     /// What a score is multiplied by.
     pub scale: f32,
+    /// Which keys a row sees.
+    pub sees: Sees,
+}
+
+/// Which keys of its sequence a row sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sees {
+    /// Those up to its own position.
+    Before,
+    /// So many, from the first on, wherever it is itself.
+    First(u32),
 }
 
 impl Attention<'_> {
     /// One workgroup a row and group of heads that share a key head.
     pub fn record(&self, recording: &mut Recording) {
         let Attention { span, q, kv, kv_type, y, plane, capacity, n_slots, .. } = *self;
-        let Attention { n_head, n_kv_head, head_dim, scale, .. } = *self;
+        let Attention { n_head, n_kv_head, head_dim, scale, sees, .. } = *self;
+        let n_keys = if let Sees::First(n) = sees { n } else { 0 };
         let n_heads = span.n as usize * n_head as usize;
         let n_cached = n_slabs(plane) * n_slots as usize * 2 * n_kv_head as usize * kv_stride(head_dim);
         recording.expect_span(&KERNEL, &span);
@@ -88,7 +102,8 @@ impl Attention<'_> {
         recording.expect(&KERNEL, "y", y, n_heads * head_dim as usize);
         let group = heads_of_a_group(n_head / n_kv_head, head_dim);
         let (first_row, n_rows, step) = (span.first, span.n, span.step);
-        let params = Params { first_row, n_rows, step, plane, capacity, n_slots, n_head, n_kv_head, scale };
+        let params =
+            Params { first_row, n_rows, step, plane, capacity, n_slots, n_head, n_kv_head, scale, n_keys };
         recording.call(Call {
             kernel: &KERNEL,
             constants: vec![("GROUP", group), ("HEAD_DIM", head_dim), ("KV", kv_constant(kv_type))],
@@ -119,7 +134,8 @@ fn twin(call: &Call, mut bindings: Bindings<'_>) {
     let head_stride = kv_stride(head_dim);
     let slot_stride = 2 * p.n_kv_head as usize * head_stride;
     let rows = &rows[p.first_row as usize..][..p.n_rows as usize];
-    let most_keys = rows.iter().map(|row| row[1] as usize + 1).max().unwrap_or(1);
+    let n_keys = |row: Row| if p.n_keys == 0 { row[1] as usize + 1 } else { p.n_keys as usize };
+    let most_keys = rows.iter().map(|&row| n_keys(row)).max().unwrap_or(1);
     let min_len = TWIN_PRODUCTS.div_ceil(2 * most_keys * width);
 
     let groups = y.par_chunks_exact_mut(width).take(rows.len() * n_groups).enumerate();
@@ -132,7 +148,7 @@ fn twin(call: &Call, mut bindings: Bindings<'_>) {
         let kv_head = (first_head / (p.n_head / p.n_kv_head)) as usize;
         let k = slot * slot_stride + kv_head * head_stride;
         let v = k + p.n_kv_head as usize * head_stride;
-        let (n_keys, scale) = (row[1] as usize + 1, p.scale);
+        let (n_keys, scale) = (n_keys(row), p.scale);
         let q = &q[own * width..][..width];
         if is_f16 {
             let halves: &[u16] = bytemuck::cast_slice(kv);

@@ -11,6 +11,7 @@
 //! shaders. So a row's result depends on nothing but the row.
 
 pub mod attention;
+pub mod decide;
 mod dot;
 pub mod embed;
 pub mod feed;
@@ -55,6 +56,7 @@ pub struct Kernel {
 /// Every kernel, by name.
 pub static ALL: &[&Kernel] = &[
     &attention::KERNEL,
+    &decide::KERNEL,
     &embed::KERNEL,
     &feed::KERNEL,
     &halt::KERNEL,

@@ -8,28 +8,124 @@
 //! A norm is done by whoever reads what is normed: the one behind a post-norm block by the next block, or by the
 //! injection that follows the last one.
 //!
-//! Source: CosmicFish-HRM `model.py`, Block and HRMBlock.
+//! HRM's norms have no weights: theirs are ones. Its SwiGLU has the gate first, which is the one that passes silu, as `up`
+//! does in CosmicFish-HRM.
+//!
+//! Source: CosmicFish-HRM `model.py`, Block and HRMBlock; HRM `hrm_act_v1.py`.
 
-use super::Parameters;
 use super::parameters::Block;
-use super::state::Work;
-use crate::config::Config;
-use crate::device::Buffer;
+use super::sizes::WorkBytes;
+use crate::config::{Config, HrmConfig, HrmPositions, KvType};
+use crate::device::{Buffer, Device};
+use crate::error::Result;
 use crate::kernels::Span;
-use crate::kernels::attention::Attention;
+use crate::kernels::attention::{Attention, Sees};
 use crate::kernels::linear::{Affine, Epilogue, Linear, Norm, Qkv};
 use crate::recording::Recording;
 
 /// What every block of a forward shares.
 pub struct Blocks<'a> {
-    pub config: &'a Config,
-    pub parameters: &'a Parameters,
-    pub work: &'a Work,
+    pub shape: BlockShape,
+    /// (cos, sin) `[position, hd / 2]`; None: q and k are not turned.
+    pub trig: Option<&'a Buffer>,
+    pub work: &'a Workspace,
     pub span: Span<'a>,
     /// Positions that a sequence may have.
     pub capacity: u32,
     /// All slots of a slab.
     pub n_slots: u32,
+}
+
+/// The dimensions of all blocks of a model.
+#[derive(Debug, Clone, Copy)]
+pub struct BlockShape {
+    n_embd: u32,
+    n_head: u32,
+    n_kv_head: u32,
+    /// Width of the MLP's hidden numbers.
+    hidden: u32,
+    mlp: Mlp,
+    sees: Sees,
+    kv_type: KvType,
+    eps: f32,
+    is_rotary: bool,
+}
+
+/// What stands between an MLP's two matrices.
+#[derive(Debug, Clone, Copy)]
+enum Mlp {
+    SwiGlu,
+    Gelu,
+}
+
+impl From<&Config> for BlockShape {
+    fn from(config: &Config) -> BlockShape {
+        BlockShape {
+            n_embd: config.n_embd as u32,
+            n_head: config.n_head as u32,
+            n_kv_head: config.n_kv_head as u32,
+            hidden: 4 * config.n_embd as u32,
+            mlp: if config.use_swiglu { Mlp::SwiGlu } else { Mlp::Gelu },
+            sees: Sees::Before,
+            kv_type: config.kv_type,
+            eps: config.eps,
+            is_rotary: config.use_rotary,
+        }
+    }
+}
+
+impl From<&HrmConfig> for BlockShape {
+    fn from(config: &HrmConfig) -> BlockShape {
+        BlockShape {
+            n_embd: config.hidden_size as u32,
+            n_head: config.num_heads as u32,
+            n_kv_head: config.num_heads as u32,
+            hidden: config.hidden() as u32,
+            mlp: Mlp::SwiGlu,
+            sees: Sees::First(config.n_positions() as u32),
+            kv_type: KvType::F32,
+            eps: config.eps,
+            is_rotary: config.positions == HrmPositions::Rope,
+        }
+    }
+}
+
+impl BlockShape {
+    fn head_dim(self) -> u32 {
+        self.n_embd / self.n_head
+    }
+}
+
+/// What blocks work in.
+#[derive(Debug)]
+pub struct Workspace {
+    /// `[n_rows, C]`: the stream through the blocks.
+    pub x: Buffer,
+    /// `[n_rows]`: the factors of the norm that was last done.
+    pub s: Buffer,
+    /// `[n_rows, C]`.
+    pub q: Buffer,
+    /// `[n_rows, C]`.
+    pub attended: Buffer,
+    /// `[n_rows, hidden]`.
+    pub hidden: Buffer,
+    /// Bound where a kernel writes nothing.
+    pub unused: Buffer,
+}
+
+impl Workspace {
+    /// Room for so many rows.
+    pub fn new(device: &Device, bytes: &WorkBytes, n_rows: usize) -> Result<Workspace> {
+        let rows = |label: &str, row_bytes: u64| device.buffer(label, row_bytes * n_rows as u64);
+        Ok(Workspace {
+            x: rows("x in work", bytes.embd)?,
+            s: rows("the norm's factors", bytes.factor)?,
+            q: rows("q", bytes.embd)?,
+            attended: rows("attended rows", bytes.embd)?,
+            hidden: rows("the MLP's hidden rows", bytes.hidden)?,
+            unused: device.buffer("nothing", WorkBytes::UNUSED)?,
+        })
+    }
 }
 
 /// What a layer reads, and what it adds to.
@@ -59,32 +155,33 @@ impl Blocks<'_> {
 
     /// A norm with the model's eps.
     pub fn norm(&self, weight: u32) -> Norm {
-        Norm { weight, eps: self.config.eps }
+        Norm { weight, eps: self.shape.eps }
     }
 
     /// `x = x + c_proj(attention(x))`.
     fn attention(&self, r: &mut Recording, block: &Block, stream: Stream, kv: &Buffer, plane: u32) {
-        let Blocks { config, work, span, capacity, n_slots, .. } = *self;
-        let (n_embd, kv_dim) = (config.n_embd as u32, config.kv_dim() as u32);
-        let head_dim = config.head_dim() as u32;
-        let trig = config.use_rotary.then_some(&self.parameters.trig);
-        let qkv =
-            Epilogue::Qkv(Qkv { trig, kv, kv_type: config.kv_type, plane, capacity, n_slots, head_dim });
-        let shape = Shape { n_in: n_embd, n_out: n_embd + 2 * kv_dim, norm: stream.norm };
-        self.linear(r, block, block.qkv, shape, &work.x, &work.q, qkv);
+        let Blocks { shape, trig, work, span, capacity, n_slots } = *self;
+        let BlockShape { n_embd, n_head, n_kv_head, kv_type, sees, .. } = shape;
+        let head_dim = shape.head_dim();
+        let trig = trig.filter(|_| shape.is_rotary);
+        let qkv = Epilogue::Qkv(Qkv { trig, kv, kv_type, plane, capacity, n_slots, head_dim });
+        let n_out = (n_head + 2 * n_kv_head) * head_dim;
+        let layer = Shape { n_in: n_embd, n_out, norm: stream.norm };
+        self.linear(r, block, block.qkv, layer, &work.x, &work.q, qkv);
         Attention {
             span,
             q: &work.q,
             kv,
-            kv_type: config.kv_type,
+            kv_type,
             y: &work.attended,
             plane,
             capacity,
             n_slots,
-            n_head: config.n_head as u32,
-            n_kv_head: config.n_kv_head as u32,
+            n_head,
+            n_kv_head,
             head_dim,
             scale: 1.0 / (head_dim as f32).sqrt(),
+            sees,
         }
         .record(r);
         let shape = Shape { n_in: n_embd, n_out: n_embd, norm: None };
@@ -94,8 +191,11 @@ impl Blocks<'_> {
     /// `x = x + down(silu(up(x)) * gate(x))`, or `c_proj(gelu(c_fc(x)))`.
     fn mlp(&self, r: &mut Recording, block: &Block, stream: Stream) {
         let work = self.work;
-        let (n_embd, hidden) = (self.config.n_embd as u32, 4 * self.config.n_embd as u32);
-        let activation = if self.config.use_swiglu { Epilogue::SwiGlu } else { Epilogue::Gelu };
+        let BlockShape { n_embd, hidden, mlp, .. } = self.shape;
+        let activation = match mlp {
+            Mlp::SwiGlu => Epilogue::SwiGlu,
+            Mlp::Gelu => Epilogue::Gelu,
+        };
         let shape = Shape { n_in: n_embd, n_out: hidden, norm: stream.norm };
         self.linear(r, block, block.up, shape, &work.x, &work.hidden, activation);
         let shape = Shape { n_in: hidden, n_out: n_embd, norm: None };

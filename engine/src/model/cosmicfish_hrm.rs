@@ -70,9 +70,9 @@ impl Forward<'_> {
 
     fn blocks<'b>(&'b self, span: Span<'b>) -> Blocks<'b> {
         Blocks {
-            config: self.model.config(),
-            parameters: self.model.parameters(),
-            work: &self.state.work,
+            shape: self.model.config().into(),
+            trig: Some(&self.model.parameters().trig),
+            work: &self.state.work.blocks,
             span,
             capacity: self.capacity(),
             n_slots: self.n_slots(),
@@ -83,7 +83,7 @@ impl Forward<'_> {
     pub fn input(&self, r: &mut Recording, span: Span<'_>) {
         let Forward { model, state, .. } = *self;
         let (parameters, config) = (model.parameters(), model.config());
-        let x = &state.work.x;
+        let x = &state.work.blocks.x;
         Embed {
             span,
             tokens: &state.tokens,
@@ -155,7 +155,7 @@ impl Forward<'_> {
     /// `output_blocks(z_H)` of the span's rows, each at its sequence's depth.
     pub fn output(&self, r: &mut Recording, span: Span<'_>) {
         let state = self.state;
-        let x = &state.work.x;
+        let x = &state.work.blocks.x;
         self.load(r, span, &state.z_h, Some(OUTPUT), x);
         let blocks = self.blocks(span);
         for (block, kv) in self.model.parameters().output_blocks.iter().zip(&state.output) {
@@ -173,10 +173,10 @@ impl Forward<'_> {
             w: &parameters.wte,
             layer: parameters.embedding,
             norm: Some(Norm { weight: parameters.ln_f, eps: model.config().eps }),
-            x: &work.x,
+            x: &work.blocks.x,
             y: &work.logits,
-            s: &work.s,
-            unused: &work.unused,
+            s: &work.blocks.s,
+            unused: &work.blocks.unused,
             out_row,
             n_in: self.n_embd(),
             n_out: model.config().vocab_size as u32,
@@ -209,7 +209,7 @@ impl Forward<'_> {
         let Forward { model, state, .. } = *self;
         let norm = last.map(|block| Norm { weight: block.ln_2, eps: model.config().eps });
         let w = last.map_or(&model.parameters().h_init, |block| &block.w);
-        let (x, input, n, capacity) = (&state.work.x, &state.x, self.n_embd(), self.capacity());
+        let (x, input, n, capacity) = (&state.work.blocks.x, &state.x, self.n_embd(), self.capacity());
         Inject { span, w, norm, x, z, other, input, n, capacity, next }.record(r);
     }
 }

@@ -2,6 +2,8 @@
 
 mod blocks;
 pub(crate) mod cosmicfish_hrm;
+pub(crate) mod hrm;
+mod packing;
 mod parameters;
 mod sizes;
 pub(crate) mod state;
@@ -17,6 +19,7 @@ use crate::text::visible;
 use crate::tokenizer::Tokenizer;
 use crate::weights::Weights;
 
+pub use hrm::Hrm;
 pub(crate) use parameters::{Parameters, matrix_types};
 pub use sizes::{CacheBytes, WorkBytes, weights_bytes};
 

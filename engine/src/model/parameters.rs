@@ -1,15 +1,16 @@
 //! The weights on a device. A block's are packed into one buffer and found by offsets, so that a kernel that
 //! needs several of them still binds one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use super::packing::{Packing, Uploader, shared_type};
 use crate::config::Config;
 use crate::device::{Buffer, Device};
 use crate::error::Result;
 use crate::files::Progress;
-use crate::kernels::linear::{Affine, NONE};
+use crate::kernels::linear::Affine;
 use crate::tokenizer::Tokenizer;
-use crate::weights::{Tensor, WeightType, Weights, block_names, pieces};
+use crate::weights::{Tensor, WeightType, Weights, block_names};
 
 /// All weights of a model.
 #[derive(Debug)]
@@ -72,8 +73,8 @@ impl Parameters {
         device: &Device,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Parameters> {
-        let bytes_total = weights.n_bytes();
-        let mut loader = Loader { config, weights, device, progress, bytes_done: 0, bytes_total };
+        let uploader = Uploader::new(device, weights.n_bytes(), progress);
+        let mut loader = Loader { config, weights, uploader };
         let c = config.n_embd;
 
         let mut packing = Packing::default();
@@ -90,31 +91,33 @@ impl Parameters {
         q_head.push(q_tensors.collect::<Result<_>>()?, WeightType::F32);
 
         Ok(Parameters {
-            wte: loader.upload("the embedding", packing).await?,
+            wte: loader.uploader.upload("the embedding", packing).await?,
             embedding,
             wpe,
             ln_f,
-            trig: device.buffer_of("the RoPE table", bytemuck::cast_slice(&trig(config)))?,
+            trig: device.buffer_of("the RoPE table", bytemuck::cast_slice(&trig_of(config)))?,
             input_blocks: loader.blocks("input_blocks", config.n_input_layers, NormPlace::Before).await?,
             h_level: loader.blocks("hrm_core.H_level.layers", config.hrm_h_layers, NormPlace::Behind).await?,
             l_level: loader.blocks("hrm_core.L_level.layers", config.hrm_l_layers, NormPlace::Behind).await?,
             output_blocks: loader.blocks("output_blocks", config.n_output_layers, NormPlace::Before).await?,
             h_init: loader.vector("hrm_core.H_init").await?,
             l_init: loader.vector("hrm_core.L_init").await?,
-            q_head: loader.upload("q_head", q_head).await?,
+            q_head: loader.uploader.upload("q_head", q_head).await?,
             has_text: device
                 .buffer_of("drawable tokens", bytemuck::cast_slice(&has_text(config, tokenizer)))?,
         })
     }
 }
 
-/// The cosine and sine of `position * 10000^(-2i / hd)`, `[block_size, hd / 2]`. The angle is rounded to f32
-/// where the authors' code rounds it.
-fn trig(config: &Config) -> Vec<[f32; 2]> {
-    let hd = config.head_dim();
-    let frequency = |i: usize| 1.0 / 10000f32.powf((2 * i) as f32 / hd as f32);
+fn trig_of(config: &Config) -> Vec<[f32; 2]> {
+    trig(if config.use_rotary { config.block_size } else { 0 }, config.head_dim(), 10_000.0)
+}
+
+/// The cosine and sine of `position * theta^(-2i / hd)`, `[n_positions, hd / 2]`. The angle is rounded to f32 where the
+/// authors' code rounds it.
+pub fn trig(n_positions: usize, hd: usize, theta: f32) -> Vec<[f32; 2]> {
+    let frequency = |i: usize| 1.0 / theta.powf((2 * i) as f32 / hd as f32);
     let frequencies: Vec<f32> = (0..hd / 2).map(frequency).collect();
-    let n_positions = if config.use_rotary { config.block_size } else { 0 };
     let angles = (0..n_positions).flat_map(|position| frequencies.iter().map(move |f| position as f32 * f));
     angles.map(|angle| [f64::from(angle).cos() as f32, f64::from(angle).sin() as f32]).collect()
 }
@@ -142,10 +145,7 @@ enum NormPlace {
 struct Loader<'a> {
     config: &'a Config,
     weights: &'a Weights,
-    device: &'a Device,
-    progress: &'a mut dyn FnMut(Progress),
-    bytes_done: u64,
-    bytes_total: u64,
+    uploader: Uploader<'a>,
 }
 
 impl Loader<'_> {
@@ -181,82 +181,22 @@ impl Loader<'_> {
         };
         let [qkv, c_proj, up, down] = layers(self.config);
         let (qkv, c_proj, up, down) = (affine(qkv)?, affine(c_proj)?, affine(up)?, affine(down)?);
-        Ok(Block { w: self.upload(block, packing).await?, ln_before, ln_1, ln_2, qkv, c_proj, up, down })
+        Ok(Block {
+            w: self.uploader.upload(block, packing).await?,
+            ln_before,
+            ln_1,
+            ln_2,
+            qkv,
+            c_proj,
+            up,
+            down,
+        })
     }
 
     async fn vector(&mut self, name: &str) -> Result<Buffer> {
         let mut packing = Packing::default();
         packing.push(vec![self.weights.tensor(name, &[self.config.n_embd])?], WeightType::F32);
-        self.upload(name, packing).await
-    }
-
-    async fn upload(&mut self, label: &str, packing: Packing) -> Result<Buffer> {
-        let buffer = self.device.buffer(label, packing.n_bytes)?;
-        // A matrix's are few, and two bytes each, where a device takes four.
-        let mut all_scales: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
-        for piece in &packing.pieces {
-            let Piece { tensor, stored, at, scales } = piece;
-            for numbers in pieces(tensor.n()) {
-                let found = tensor.read_as(*stored, numbers.clone()).await?;
-                self.device.write(&buffer, at + stored.data_bytes(numbers.start), &found.data)?;
-                if !found.scales.is_empty() {
-                    all_scales.entry(*scales).or_default().extend_from_slice(&found.scales);
-                }
-                self.bytes_done += tensor.dtype.bytes(numbers.end - numbers.start);
-                let (bytes_done, bytes_total) = (self.bytes_done.min(self.bytes_total), self.bytes_total);
-                (self.progress)(Progress { phase: "loading weights", bytes_done, bytes_total });
-            }
-        }
-        for (at, mut scales) in all_scales {
-            scales.resize(scales.len().next_multiple_of(4), 0);
-            self.device.write(&buffer, at, &scales)?;
-        }
-        Ok(buffer)
-    }
-}
-
-/// Tensors on their way into one buffer.
-#[derive(Default)]
-struct Packing {
-    pieces: Vec<Piece>,
-    n_bytes: u64,
-}
-
-impl Packing {
-    /// Puts tensors one right after the other, from the next 16 bytes on; returns where, in units of 16 bytes.
-    fn push(&mut self, tensors: Vec<Tensor>, stored: WeightType) -> u32 {
-        self.n_bytes = self.n_bytes.next_multiple_of(16);
-        let start = (self.n_bytes / 16) as u32;
-        for tensor in tensors {
-            let piece = Piece { tensor, stored, at: self.n_bytes, scales: 0 };
-            self.n_bytes += stored.data_bytes(piece.tensor.n());
-            self.pieces.push(piece);
-        }
-        start
-    }
-
-    /// Puts the parts of a matrix one right after the other, and behind them, from the next 16 bytes on, their scales.
-    fn push_matrix(&mut self, tensors: Vec<Tensor>) -> Affine {
-        let stored = shared_type(&tensors);
-        let first = self.pieces.len();
-        let weight = self.push(tensors, stored);
-        self.n_bytes = self.n_bytes.next_multiple_of(16);
-        let scales = (self.n_bytes / 16) as u32;
-        let at = self.n_bytes;
-        for piece in &mut self.pieces[first..] {
-            piece.scales = at;
-            self.n_bytes += stored.scale_bytes(piece.tensor.n());
-        }
-        self.n_bytes = self.n_bytes.next_multiple_of(4);
-        Affine { weight_type: stored, weight, scales, bias: NONE }
-    }
-}
-
-/// The type of matrices that are one on the device: theirs, or f32 where they differ.
-fn shared_type(tensors: &[Tensor]) -> WeightType {
-    match tensors {
-        [first, others @ ..] if others.iter().all(|other| other.stored == first.stored) => first.stored,
-        _ => WeightType::F32,
+        self.uploader.upload(name, packing).await
     }
 }
 
@@ -300,13 +240,4 @@ pub fn matrix_types(config: &Config, weights: &Weights) -> Result<BTreeSet<Weigh
         }
     }
     Ok(types)
-}
-
-struct Piece {
-    tensor: Tensor,
-    stored: WeightType,
-    /// Where its numbers begin, in bytes.
-    at: u64,
-    /// Where the scales of its matrix do.
-    scales: u64,
 }

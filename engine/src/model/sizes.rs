@@ -1,7 +1,7 @@
 //! How large a model's and a session's buffers are, in bytes. `state.rs` allocates by these numbers, and whoever
 //! plans a machine reads the same ones.
 
-use crate::config::Config;
+use crate::config::{Config, HrmConfig};
 use crate::kernels::linear::kv_stride;
 use crate::weights::{WeightType, expected_tensors};
 
@@ -134,6 +134,18 @@ impl WorkBytes {
             hidden: numbers(4 * config.n_embd),
             logits: numbers(config.vocab_size),
             drawn: numbers(2),
+        }
+    }
+
+    /// Those of an HRM, whose cells all get logits.
+    pub(super) fn of_hrm(config: &HrmConfig) -> WorkBytes {
+        let numbers = |n: usize| size_of::<f32>() as u64 * n as u64;
+        WorkBytes {
+            embd: numbers(config.hidden_size),
+            factor: numbers(1),
+            hidden: numbers(config.hidden()),
+            logits: numbers(config.vocab_size),
+            drawn: 0,
         }
     }
 

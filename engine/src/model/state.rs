@@ -5,6 +5,7 @@
 //! buffer each, a slab for each depth, because the output stage picks its depth on the GPU. The output blocks'
 //! keys and values are kept for each depth in the same way. A plane is made when it is first needed.
 
+use super::blocks::Workspace;
 use super::sizes::{CacheBytes, WorkBytes};
 use crate::config::Config;
 use crate::device::{Buffer, Device};
@@ -34,26 +35,16 @@ pub struct Plane {
 pub struct Work {
     n_rows: usize,
     n_logits: usize,
-    /// `[n_rows, C]`: the stream through the blocks.
-    pub x: Buffer,
+    /// What the blocks work in.
+    pub blocks: Workspace,
     /// `[n_rows, C]`.
     pub z_h: Buffer,
     /// `[n_rows, C]`.
     pub z_l: Buffer,
-    /// `[n_rows]`: the factors of the norm that was last done.
-    pub s: Buffer,
-    /// `[n_rows, C]`.
-    pub q: Buffer,
-    /// `[n_rows, C]`.
-    pub attended: Buffer,
-    /// `[n_rows, 4 C]`.
-    pub hidden: Buffer,
     /// `[n_logits, V]`.
     pub logits: Buffer,
     /// `[n_drawn]` of (token, whether a logit is not finite).
     pub drawn: Buffer,
-    /// Bound where a kernel writes nothing.
-    pub unused: Buffer,
 }
 
 /// Everything that a session keeps on the device.
@@ -191,16 +182,11 @@ impl<'a> New<'a> {
         Ok(Work {
             n_rows,
             n_logits,
-            x: rows("x in work", bytes.embd)?,
+            blocks: Workspace::new(self.device, &bytes, n_rows)?,
             z_h: rows("z_H in work", bytes.embd)?,
             z_l: rows("z_L in work", bytes.embd)?,
-            s: rows("the norm's factors", bytes.factor)?,
-            q: rows("q", bytes.embd)?,
-            attended: rows("attended rows", bytes.embd)?,
-            hidden: rows("the MLP's hidden rows", bytes.hidden)?,
             logits: logits("logits", bytes.logits)?,
             drawn: logits("drawn tokens", bytes.drawn)?,
-            unused: self.device.buffer("nothing", WorkBytes::UNUSED)?,
         })
     }
 }

@@ -1,7 +1,7 @@
-//! Which tensors a model has. Source of names and shapes: MistyozAI/CosmicFish-HRM `model.py` and `convert.py`.
-//! A linear layer's weight is `[out, in]`.
+//! Which tensors a model has. Source of names and shapes: MistyozAI/CosmicFish-HRM `model.py` and `convert.py`;
+//! sapientinc/HRM `models/hrm/hrm_act_v1.py` and `models/layers.py`. A linear layer's weight is `[out, in]`.
 
-use crate::config::Config;
+use crate::config::{Config, HrmConfig, HrmPositions};
 
 /// Every tensor of a configuration, by name, with its shape. The tied embedding is listed once, as
 /// `wte.weight`, and so the sizes add up to the number of parameters.
@@ -22,6 +22,39 @@ pub fn expected_tensors(config: &Config) -> Vec<(String, Vec<usize>)> {
         ("ln_f.weight", vec![c]),
     ] {
         tensors.push((name.to_owned(), shape));
+    }
+    tensors
+}
+
+/// Every tensor of an HRM, by name, with its shape.
+pub fn hrm_tensors(config: &HrmConfig) -> Vec<(String, Vec<usize>)> {
+    let (v, c, hidden) = (config.vocab_size, config.hidden_size, config.hidden());
+    let mut tensors = vec![
+        ("inner.embed_tokens.embedding_weight".to_owned(), vec![v, c]),
+        ("inner.H_init".to_owned(), vec![c]),
+        ("inner.L_init".to_owned(), vec![c]),
+        ("inner.lm_head.weight".to_owned(), vec![v, c]),
+        ("inner.q_head.weight".to_owned(), vec![2, c]),
+        ("inner.q_head.bias".to_owned(), vec![2]),
+    ];
+    if config.puzzle_emb_ndim > 0 {
+        let shape = vec![config.num_puzzle_identifiers, config.puzzle_emb_ndim];
+        tensors.push(("inner.puzzle_emb.weights".to_owned(), shape));
+    }
+    if config.positions == HrmPositions::Learned {
+        tensors.push(("inner.embed_pos.embedding_weight".to_owned(), vec![config.n_positions(), c]));
+    }
+    for (level, n_layers) in [("H_level", config.h_layers), ("L_level", config.l_layers)] {
+        for i in 0..n_layers {
+            for (linear, n_out, n_in) in [
+                ("self_attn.qkv_proj", 3 * c, c),
+                ("self_attn.o_proj", c, c),
+                ("mlp.gate_up_proj", 2 * hidden, c),
+                ("mlp.down_proj", c, hidden),
+            ] {
+                tensors.push((format!("inner.{level}.layers.{i}.{linear}.weight"), vec![n_out, n_in]));
+            }
+        }
     }
     tensors
 }

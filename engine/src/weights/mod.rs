@@ -13,12 +13,12 @@ use std::ops::Range;
 
 use safetensors::tensor::Dtype;
 
-use crate::config::Config;
+use crate::config::{Config, HrmConfig};
 use crate::error::{Error, Result};
 use crate::files::Bytes;
 
 pub(crate) use self::expected::block_names;
-pub use self::expected::expected_tensors;
+pub use self::expected::{expected_tensors, hrm_tensors};
 use self::file::Source;
 pub use self::file::{ReadAt, WeightFile};
 pub use self::types::{BLOCK, DoesNotFit, WeightType, WeightTypes};
@@ -268,7 +268,22 @@ impl Weights {
                 self.tensor(name, shape)?;
             }
         }
-        let has_place = |name: &str| expected.contains_key(name) || TIED.contains(&name);
+        self.check_no_other(|name| expected.contains_key(name) || TIED.contains(&name))
+    }
+
+    /// The same for a model that ties nothing: exactly the tensors of [`hrm_tensors`].
+    ///
+    /// # Errors
+    /// Those of [`Weights::tensor`], and [`Error::TensorUnexpected`].
+    pub fn check_hrm(&self, config: &HrmConfig) -> Result<()> {
+        let expected: BTreeMap<String, Vec<usize>> = hrm_tensors(config).into_iter().collect();
+        for (name, shape) in &expected {
+            self.tensor(name, shape)?;
+        }
+        self.check_no_other(|name| expected.contains_key(name))
+    }
+
+    fn check_no_other(&self, has_place: impl Fn(&str) -> bool) -> Result<()> {
         let is_scale = |name: &str| {
             let of = name.strip_suffix(SCALE).filter(|of| has_place(of)).and_then(|of| self.tensors.get(of));
             of.and_then(|of| WeightType::of(of.dtype)).is_some_and(WeightType::is_quantized)

@@ -1,6 +1,6 @@
 //! Tests of `config.rs`: the released configuration, and every field that can be wrong.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 

@@ -4,12 +4,15 @@
 //! papers' H and L are written `h` and `l` here. Every other file may rely on what [`Config::from_json`]
 //! checked: nothing is zero, heads divide, and all sizes can be computed in `usize` without overflow.
 
-use serde_json::{Map, Value};
+mod fields;
+mod hrm;
 
+use self::fields::Fields;
+pub use self::hrm::{HRM_TYPE, HrmConfig, Positions as HrmPositions};
 use crate::error::{Error, Result};
 use crate::weights::expected_tensors;
 
-/// The `model_type` that this engine runs.
+/// The `model_type` of a CosmicFish-HRM.
 pub const MODEL_TYPE: &str = "cosmicfish_hrm";
 
 /// What the authors' code adds to q_halt before it compares it with q_continue.
@@ -18,17 +21,9 @@ pub const DEFAULT_HALT_BIAS: f32 = 0.35;
 /// The epsilon of the authors' RMSNorm, for files that leave it out.
 const DEFAULT_EPS: f32 = 1e-5;
 
-// Ceilings far above any model that exists. They keep a hostile file from asking for endless lists and keep
-// every product of dimensions within 64 bits; a model's whole size is checked separately.
-/// As many outputs as the workgroups of one call can make.
-const MOST_VOCAB: usize = 8 * 65535;
-const MOST_EMBD: usize = 1 << 16;
-/// What the attention kernel keeps of a query in workgroup memory.
-const MOST_HEAD_DIM: usize = 256;
-const MOST_POSITIONS: usize = 1 << 20;
-const MOST_LAYERS: usize = 1 << 10;
-const MOST_CYCLES: usize = 1 << 10;
-const MOST_STEPS: usize = 1 << 16;
+use self::fields::{
+    MOST_CYCLES, MOST_EMBD, MOST_HEAD_DIM, MOST_LAYERS, MOST_POSITIONS, MOST_STEPS, MOST_VOCAB,
+};
 
 /// The dimensions of a CosmicFish-HRM model.
 ///
@@ -132,10 +127,8 @@ impl Config {
     /// [`Error::Json`], [`Error::ModelType`], [`Error::ConfigMissing`], [`Error::ConfigType`],
     /// [`Error::ConfigValue`], [`Error::ConfigTooLarge`].
     pub fn from_json(json: &str, file: &str) -> Result<Config> {
-        let fields: Map<String, Value> = serde_json::from_str(json)
-            .map_err(|e| Error::Json { file: file.to_owned(), reason: e.to_string() })?;
-        let fields = Fields { file, fields };
-        fields.check_model_type()?;
+        let fields = Fields::parse(json, file)?;
+        fields.check_model_type(MODEL_TYPE)?;
 
         let use_gqa = fields.boolean("use_gqa")?;
         let n_head = fields.size("n_head", MOST_EMBD)?;
@@ -261,109 +254,6 @@ impl Config {
     }
 }
 
-/// The fields of one file, read by name so that an error can say which field of which file is wrong.
-struct Fields<'a> {
-    file: &'a str,
-    fields: Map<String, Value>,
-}
-
-impl Fields<'_> {
-    fn check_model_type(&self) -> Result<()> {
-        match self.required("model_type", "the string \"cosmicfish_hrm\"")? {
-            Value::String(found) if found == MODEL_TYPE => Ok(()),
-            Value::String(found) => Err(Error::ModelType {
-                file: self.file.to_owned(),
-                expected: MODEL_TYPE,
-                found: shortened(found),
-            }),
-            other => Err(self.mistyped("model_type", "a string", other)),
-        }
-    }
-
-    /// A count or width, from 1 to `most`.
-    fn size(&self, field: &'static str, most: usize) -> Result<usize> {
-        const EXPECTED: &str = "a positive integer";
-        let value = self.required(field, EXPECTED)?;
-        let Value::Number(number) = value else {
-            return Err(self.mistyped(field, EXPECTED, value));
-        };
-        if number.is_f64() {
-            return Err(self.mistyped(field, EXPECTED, value));
-        }
-        match number.as_u64().and_then(|n| usize::try_from(n).ok()) {
-            Some(n) if (1..=most).contains(&n) => Ok(n),
-            _ => Err(Error::ConfigValue {
-                file: self.file.to_owned(),
-                field,
-                expected: format!("an integer from 1 to {most}"),
-                found: number.to_string(),
-            }),
-        }
-    }
-
-    fn boolean(&self, field: &'static str) -> Result<bool> {
-        const EXPECTED: &str = "true or false";
-        let value = self.required(field, EXPECTED)?;
-        value.as_bool().ok_or_else(|| self.mistyped(field, EXPECTED, value))
-    }
-
-    /// A finite number that fits an f32, or None where the field is missing.
-    fn number(&self, field: &'static str) -> Result<Option<f32>> {
-        let Some(value) = self.optional(field) else { return Ok(None) };
-        let number = value.as_f64().ok_or_else(|| self.mistyped(field, "a number", value))?;
-        let narrowed = number as f32;
-        if !narrowed.is_finite() {
-            return Err(Error::ConfigValue {
-                file: self.file.to_owned(),
-                field,
-                expected: "within the range of a 32-bit float".to_owned(),
-                found: number.to_string(),
-            });
-        }
-        Ok(Some(narrowed))
-    }
-
-    fn token(&self, field: &'static str) -> Result<Option<u32>> {
-        let Some(value) = self.optional(field) else { return Ok(None) };
-        match value.as_u64().and_then(|n| u32::try_from(n).ok()) {
-            Some(token) => Ok(Some(token)),
-            None => Err(self.mistyped(field, "a token's number", value)),
-        }
-    }
-
-    fn required(&self, field: &'static str, expected: &'static str) -> Result<&Value> {
-        self.fields.get(field).ok_or_else(|| Error::ConfigMissing {
-            file: self.file.to_owned(),
-            field,
-            expected,
-        })
-    }
-
-    /// A null is how Python's writers spell a missing field.
-    fn optional(&self, field: &'static str) -> Option<&Value> {
-        self.fields.get(field).filter(|value| !value.is_null())
-    }
-
-    fn mistyped(&self, field: &'static str, expected: &'static str, found: &Value) -> Error {
-        Error::ConfigType {
-            file: self.file.to_owned(),
-            field,
-            expected,
-            found: shortened(&found.to_string()),
-        }
-    }
-}
-
-/// The beginning of a text that may be of any length, for an error message.
-fn shortened(text: &str) -> String {
-    const MOST_CHARS: usize = 60;
-    match text.char_indices().nth(MOST_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-#[path = "config_tests.rs"]
 pub(crate) mod tests;

@@ -5,11 +5,14 @@
 //! very pipelines that the model then uses. Its answers are known: the processor's twins give them. (Only the
 //! variant that draws tokens at random is left to be compiled when somebody asks for it.)
 
+mod hrm;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use safetensors::tensor::{Dtype, TensorView};
 
+pub use self::hrm::load_checked_hrm;
 use crate::config::Config;
 use crate::device::{Device, DeviceRequest};
 use crate::error::{Error, Result};
@@ -117,7 +120,7 @@ pub async fn self_check(device: &Arc<Device>, config: &Config, weights: &Weights
 }
 
 async fn check_type(device: &Arc<Device>, config: &Config, weight_type: WeightType) -> Result<()> {
-    let weights = known_weights(config, weight_type)?;
+    let weights = known_weights(expected_tensors(config), weight_type)?;
     let found = observe(config, &weights, Arc::clone(device)).await.map_err(|error| match error {
         Error::NonFiniteLogits { .. } | Error::NotThere(_) | Error::Internal(_) => {
             Error::WrongGpu(error.to_string())
@@ -126,10 +129,15 @@ async fn check_type(device: &Arc<Device>, config: &Config, weight_type: WeightTy
     })?;
     #[allow(clippy::arc_with_non_send_sync)]
     let expected = observe(config, &weights, Arc::new(Device::cpu(None))).await?;
+    compare(&found, &expected)
+}
+
+/// What a GPU computed, and the processor.
+fn compare(found: &[Seen], expected: &[Seen]) -> Result<()> {
     if found.len() != expected.len() {
         return Err(Error::WrongGpu("it took another number of steps".to_owned()));
     }
-    for ((what, found), (_, expected)) in found.iter().zip(&expected) {
+    for ((what, found), (_, expected)) in found.iter().zip(expected) {
         let largest = expected.iter().fold(0.0f32, |m, x| m.max(x.abs()));
         if found.len() != expected.len() {
             return Err(Error::WrongGpu(format!("{} {what}, expected {}", found.len(), expected.len())));
@@ -174,10 +182,10 @@ fn miniature(config: &Config, weight_type: WeightType) -> Config {
 
 /// Numbers that look random and are the same everywhere: Weyl's sequence of the golden ratio. They are f32, and a
 /// device narrows every matrix as it would a model's.
-pub(crate) fn known_weights(config: &Config, weight_type: WeightType) -> Result<Weights> {
+pub(crate) fn known_weights(tensors: Vec<(String, Vec<usize>)>, weight_type: WeightType) -> Result<Weights> {
     const GOLDEN: u32 = 0x9e37_79b9;
     let (mut word, mut drawn) = (0u32, vec![]);
-    for (name, shape) in expected_tensors(config) {
+    for (name, shape) in tensors {
         let scale = if shape.len() > 1 { 1.5 / (shape[1] as f32).sqrt() } else { 0.5 };
         let centre = if name.contains("ln_") { 1.0 } else { 0.0 };
         let draw = |_| {
@@ -200,12 +208,11 @@ pub(crate) fn known_weights(config: &Config, weight_type: WeightType) -> Result<
     Weights::from_files(&[WeightFile::in_memory("the miniature", file)])?.with_types(&types)
 }
 
+/// Some numbers of a miniature, and what they are called.
+type Seen = (&'static str, Vec<f32>);
+
 /// What there is to see of the miniature, by name.
-async fn observe(
-    config: &Config,
-    weights: &Weights,
-    device: Arc<Device>,
-) -> Result<Vec<(&'static str, Vec<f32>)>> {
+async fn observe(config: &Config, weights: &Weights, device: Arc<Device>) -> Result<Vec<Seen>> {
     let model = Model::of("the miniature", config.clone(), weights, None, device, &mut |_| ()).await?;
     let mut session = Session::new(&model, 1, config.block_size)?;
     let tokens = [3, 7, 1, 9, 2, 11];
