@@ -407,27 +407,29 @@ fn killed_at_any_moment_it_leaves_a_whole_folder_or_none() {
 
 #[test]
 fn hrm_checkpoints() {
-    let lengths = [
-        64, 16384, 32768, 4096, 12288, 16384, 32768, 4096, 12288, 64, 16384, 32768, 4096, 12288, 16384,
-        32768, 4096, 12288, 704, 704, 64, 2, 128,
-    ];
-    let storages: Vec<(String, Vec<u8>)> = lengths
+    // The numbers of the golden case, in the order of their names; the authors' two initial states are bf16.
+    let golden = tensors(&fathom_tests::forms::golden().join("hrm/sudoku-shape/model.safetensors"));
+    let storages: Vec<(String, Vec<u8>)> = golden
         .iter()
+        .collect::<BTreeMap<_, _>>()
+        .into_iter()
         .enumerate()
-        .map(|(i, &n)| {
-            // The two initial states are bf16.
-            let width = if i == 0 || i == 9 { 2 } else { 4 };
-            (i.to_string(), (0..n * width).map(|j| (j % 127) as u8).collect())
+        .map(|(i, (name, (_, _, bytes)))| {
+            let upper = |word: &[u8; 4]| [word[2], word[3]];
+            let bytes = match name.ends_with("_init") {
+                true => bytes.as_chunks::<4>().0.iter().flat_map(upper).collect(),
+                false => bytes.clone(),
+            };
+            (i.to_string(), bytes)
         })
         .collect();
     let bench = Bench::new("checkpoint", &pytorch(&read("checkpoints/hrm", "data.pkl"), &storages));
     bench.convert("checkpoint", "out", &["--seq-len", "81"]).fails(1, &["all_config.yaml", "--config"]);
     bench.put("all_config.yaml", &read("checkpoints/hrm", "all_config.yaml"));
-    bench.convert("checkpoint", "out", &[]).fails(2, &["--seq-len"]);
-    let found = bench.json("", "out/hrm", &["--seq-len", "81"]);
+    let found = bench.json("", "out/hrm", &[]);
     assert_eq!(found["read"]["prefixes_stripped"], json!(["_orig_mod.model."]));
-    assert!(found["notes"][0].as_str().expect("a note").contains("does not run HRMs yet"), "{found}");
-    assert_eq!(found["run"], Value::Null);
+    assert!(found["notes"][0].as_str().expect("a note").contains("81 cells, as 11 words are"), "{found}");
+    assert_eq!(found["run"], format!("fathom solve -m {} PUZZLE", bench.path("out/hrm")));
     let config: Value =
         serde_json::from_slice(&fs::read(bench.path("out/hrm/config.json")).expect("config")).expect("JSON");
     assert_eq!(
@@ -440,10 +442,18 @@ fn hrm_checkpoints() {
     let written = tensors(&bench.0.path().join("out/hrm/model.safetensors"));
     assert_eq!(written.len(), 23);
     assert_eq!(written["inner.H_init"], (Dtype::BF16, vec![64], storages[0].1.clone()));
-    assert_eq!(written["inner.q_head.weight"], (Dtype::F32, vec![2, 64], storages[22].1.clone()));
+    for (name, tensor) in golden.iter().filter(|(name, _)| !name.ends_with("_init")) {
+        assert_eq!(&written[name], tensor, "{name}");
+    }
+    let quantised = bench.json("out/hrm", "out/q8", &["--weights", "q8"]);
+    assert_eq!(quantised["written"]["tensors"], 23 + 17, "{quantised}");
 
     for (yaml, words) in [
         ("arch: {hidden_size: 64}", "num_heads"),
+        (
+            "arch: {hidden_size: 64, num_heads: 4, expansion: 1e9, H_layers: 2, L_layers: 2, H_cycles: 2, L_cycles: 2, halt_max_steps: 8}",
+            "expansion",
+        ),
         ("arch: [", "all_config.yaml"),
         ("a: &a [x, x]\nb: &b [*a, *a]", "all_config.yaml"),
     ] {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fathom_engine::{Config, WeightFile, Weights};
+use fathom_engine::{Config, HrmConfig, WeightFile, Weights};
 
 /// Reads and checks the headers of one or several files.
 ///
@@ -15,13 +15,25 @@ pub fn headers(paths: &[PathBuf]) -> anyhow::Result<Weights> {
     Ok(Weights::from_files(&files)?)
 }
 
+/// Of which family a model is.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    CosmicFish,
+    Hrm,
+}
+
 /// What was written, as the engine will find it.
 ///
 /// # Errors
 /// What the engine would say of it.
-pub fn written(folder: &Path, weights: &[String]) -> anyhow::Result<()> {
+pub fn written(kind: Kind, folder: &Path, weights: &[String]) -> anyhow::Result<()> {
     let name = folder.join("config.json");
-    let config = Config::from_json(&fs::read_to_string(&name)?, &name.display().to_string())?;
+    let (json, shown) = (fs::read_to_string(&name)?, name.display().to_string());
     let paths: Vec<PathBuf> = weights.iter().map(|name| folder.join(name)).collect();
-    Ok(pollster::block_on(headers(&paths)?.check(&config))?)
+    let weights = headers(&paths)?;
+    match kind {
+        Kind::CosmicFish => pollster::block_on(weights.check(&Config::from_json(&json, &shown)?))?,
+        Kind::Hrm => weights.check_hrm(&HrmConfig::from_json(&json, &shown)?)?,
+    }
+    Ok(())
 }

@@ -21,8 +21,10 @@ pub struct Form {
     pub config_from: String,
     /// All tensors, by name and shape.
     pub expected: Vec<(String, Vec<usize>)>,
-    /// The engine's view of it; none for an HRM, which it does not run yet.
+    /// The engine's view of it; none for an HRM.
     pub cosmicfish: Option<Config>,
+    /// What was concluded, not read.
+    pub note: Option<String>,
 }
 
 /// The configuration that a file holds or that lies beside it.
@@ -49,7 +51,7 @@ pub fn resolve(input: &Input, given: Option<&Path>, seq_len: Option<u32>) -> any
     };
     let cosmicfish = Config::from_json(&Value::Object(config.clone()).to_string(), &named)?;
     let expected = expected_tensors(&cosmicfish);
-    Ok(Form { config, config_from, expected, cosmicfish: Some(cosmicfish) })
+    Ok(Form { config, config_from, expected, cosmicfish: Some(cosmicfish), note: None })
 }
 
 fn beside(input: &Input) -> anyhow::Result<(Map<String, Value>, String)> {

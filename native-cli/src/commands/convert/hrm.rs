@@ -1,10 +1,12 @@
 //! HRM's checkpoints: the file `checkpoint` with `all_config.yaml` beside it (sapientinc/HRM `pretrain.py`,
-//! `models/hrm/hrm_act_v1.py`). The engine does not run them yet; as safetensors with a config.json other
-//! programs can read them.
+//! `models/hrm/hrm_act_v1.py`). What the settings leave to the data is told by the tensors: the vocabulary, the table of
+//! puzzles, and the length of a puzzle where positions are learned; else the vocabulary tells which of the authors' tasks
+//! it is.
 
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
+use fathom_engine::{HRM_TYPE, HrmConfig, hrm_tensors};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -13,12 +15,12 @@ use crate::failure::usage;
 use super::form::{Form, file_beside};
 use super::source::{Input, read_text};
 
-const MODEL_TYPE: &str = "hrm_act_v1";
 const YAML: &str = "all_config.yaml";
 const JSON: &str = "config.json";
 /// Larger than any model of this kind; it keeps sizes far from overflow.
 const MOST: usize = 1 << 20;
-const MOST_LAYERS: usize = 1 << 10;
+/// Words of a cell and cells of the authors' tasks: Sudoku, mazes, ARC.
+const TASKS: [(usize, usize); 3] = [(11, 81), (6, 900), (12, 900)];
 
 /// The part of all_config.yaml that makes the model, under its own names.
 #[derive(Deserialize)]
@@ -83,11 +85,12 @@ pub fn resolve(input: &Input, given: Option<&Path>, seq_len: Option<u32>) -> any
         let tensor = input.tensors.iter().find(|tensor| tensor.name == name);
         let tensor = tensor.with_context(|| format!("{}: tensor {name} is missing", input.path.display()))?;
         let rows = tensor.shape.first().copied().unwrap_or(0);
-        ensure!((1..=MOST).contains(&rows), "{}: tensor {name} has {rows} rows", input.path.display());
+        ensure!(rows > 0, "{}: tensor {name} has no rows", input.path.display());
         Ok(rows)
     };
     let vocab_size = rows("inner.embed_tokens.embedding_weight")?;
     let n_puzzles = if arch.puzzle_emb_ndim > 0 { rows("inner.puzzle_emb.weights")? } else { 1 };
+    let mut note = None;
     let seq_len = match (arch.pos_encodings, seq_len) {
         (_, Some(given)) => given as usize,
         (Positions::Learned, None) => {
@@ -96,19 +99,24 @@ pub fn resolve(input: &Input, given: Option<&Path>, seq_len: Option<u32>) -> any
                 format!("{}: {positions} learned positions are too few", input.path.display())
             })?
         }
-        (Positions::Rope, None) => arch.seq_len.ok_or_else(|| {
-            usage(format!(
-                "{}: neither {named} nor a tensor tells the length of a puzzle: give it with --seq-len (sudoku 81, mazes and ARC 900)",
-                input.path.display()
-            ))
-        })?,
+        (Positions::Rope, None) => {
+            let of_task = TASKS.iter().find(|(words, _)| *words == vocab_size).map(|&(_, cells)| cells);
+            if let (None, Some(n)) = (arch.seq_len, of_task) {
+                note = Some(format!(
+                    "a puzzle has {n} cells, as {vocab_size} words are that task's; --seq-len says otherwise"
+                ));
+            }
+            arch.seq_len.or(of_task).ok_or_else(|| {
+                usage(format!(
+                    "{}: neither {named} nor a tensor tells the length of a puzzle, and {vocab_size} words are none of the authors' tasks: give it with --seq-len",
+                    input.path.display()
+                ))
+            })?
+        }
     };
-    Ok(Form {
-        config: arch.config(vocab_size, n_puzzles, seq_len),
-        config_from: named,
-        expected: arch.tensors(vocab_size, n_puzzles, seq_len),
-        cosmicfish: None,
-    })
+    let fields = arch.config(vocab_size, n_puzzles, seq_len);
+    let config = HrmConfig::from_json(&Value::Object(fields.clone()).to_string(), &named)?;
+    Ok(Form { config: fields, config_from: named, expected: hrm_tensors(&config), cosmicfish: None, note })
 }
 
 fn read(file: &Path) -> anyhow::Result<Arch> {
@@ -126,23 +134,14 @@ fn read(file: &Path) -> anyhow::Result<Arch> {
 }
 
 impl Arch {
+    /// What is computed with before the engine checks all of it.
     fn check(&self) -> anyhow::Result<()> {
-        for (name, value, most) in [
-            ("hidden_size", self.hidden_size, MOST),
-            ("num_heads", self.num_heads, MOST),
-            ("H_layers", self.H_layers, MOST_LAYERS),
-            ("L_layers", self.L_layers, MOST_LAYERS),
-            ("H_cycles", self.H_cycles, MOST),
-            ("L_cycles", self.L_cycles, MOST),
-            ("halt_max_steps", self.halt_max_steps, MOST),
+        for (name, value) in [
+            ("hidden_size", self.hidden_size),
+            ("puzzle_emb_ndim + 1", self.puzzle_emb_ndim.saturating_add(1)),
         ] {
-            ensure!((1..=most).contains(&value), "{name} must be from 1 to {most}, found {value}");
+            ensure!((1..=MOST).contains(&value), "{name} must be from 1 to {MOST}, found {value}");
         }
-        ensure!(self.puzzle_emb_ndim <= MOST, "puzzle_emb_ndim must be at most {MOST}");
-        let (width, heads) = (self.hidden_size, self.num_heads);
-        ensure!(width.is_multiple_of(heads), "num_heads {heads} does not divide hidden_size {width}");
-        let expansion = self.expansion;
-        ensure!(expansion > 0.0 && expansion <= 64.0, "expansion must be from 0 to 64, found {expansion}");
         Ok(())
     }
 
@@ -153,7 +152,7 @@ impl Arch {
 
     fn config(&self, vocab_size: usize, n_puzzles: usize, seq_len: usize) -> Map<String, Value> {
         let fields = json!({
-            "model_type": MODEL_TYPE,
+            "model_type": HRM_TYPE,
             "rms_norm_eps": self.rms_norm_eps,
             "rope_theta": self.rope_theta,
             "seq_len": seq_len,
@@ -171,39 +170,5 @@ impl Arch {
             "halt_max_steps": self.halt_max_steps,
         });
         fields.as_object().cloned().unwrap_or_default()
-    }
-
-    fn tensors(&self, vocab_size: usize, n_puzzles: usize, seq_len: usize) -> Vec<(String, Vec<usize>)> {
-        let c = self.hidden_size;
-        // The width of the authors' SwiGLU: two thirds, rounded up to whole blocks of 256.
-        let hidden = ((self.expansion * c as f64 * 2.0 / 3.0).round() as usize).next_multiple_of(256);
-        let mut tensors = vec![
-            ("inner.embed_tokens.embedding_weight".to_owned(), vec![vocab_size, c]),
-            ("inner.H_init".to_owned(), vec![c]),
-            ("inner.L_init".to_owned(), vec![c]),
-            ("inner.lm_head.weight".to_owned(), vec![vocab_size, c]),
-            ("inner.q_head.weight".to_owned(), vec![2, c]),
-            ("inner.q_head.bias".to_owned(), vec![2]),
-        ];
-        if self.puzzle_emb_ndim > 0 {
-            tensors.push(("inner.puzzle_emb.weights".to_owned(), vec![n_puzzles, self.puzzle_emb_ndim]));
-        }
-        if self.pos_encodings == Positions::Learned {
-            let n = seq_len + self.puzzle_positions();
-            tensors.push(("inner.embed_pos.embedding_weight".to_owned(), vec![n, c]));
-        }
-        for (level, n_layers) in [("H_level", self.H_layers), ("L_level", self.L_layers)] {
-            for i in 0..n_layers {
-                for (linear, n_out, n_in) in [
-                    ("self_attn.qkv_proj", 3 * c, c),
-                    ("self_attn.o_proj", c, c),
-                    ("mlp.gate_up_proj", 2 * hidden, c),
-                    ("mlp.down_proj", c, hidden),
-                ] {
-                    tensors.push((format!("inner.{level}.layers.{i}.{linear}.weight"), vec![n_out, n_in]));
-                }
-            }
-        }
-        tensors
     }
 }

@@ -121,6 +121,9 @@ fn carry_out(common: &Common, args: &ConvertArgs) -> anyhow::Result<Summary> {
         form.set_type(largest.to);
     }
     let mut summary = Summary::begin(&input, prefixes, &form, &planned, &args.out);
+    if let Some(note) = &form.note {
+        summary.note(note);
+    }
     if tied_twice {
         summary.leave_out("lm_head.weight (it is wte.weight)");
     }
@@ -149,13 +152,10 @@ fn carry_out(common: &Common, args: &ConvertArgs) -> anyhow::Result<Summary> {
     files.extend(weights);
     files.extend(words.write(&input, &new.path())?);
     summary.tokenizer(&words.described());
-    if form.cosmicfish.is_some() {
-        check::written(&new.path(), &weight_names)?;
-    } else {
-        summary.note("the engine does not run HRMs yet; other programs can read the files");
-    }
+    let kind = if form.cosmicfish.is_some() { check::Kind::CosmicFish } else { check::Kind::Hrm };
+    check::written(kind, &new.path(), &weight_names)?;
     new.finish()?;
-    summary.finish(files, run_command(&form, &words, &args.out));
+    summary.finish(files, run_command(&words, &args.out));
     Ok(summary)
 }
 
@@ -219,15 +219,15 @@ impl Words {
 }
 
 /// The command that shows that it worked.
-fn run_command(form: &Form, words: &Words, out: &Path) -> Option<String> {
-    form.cosmicfish.as_ref()?;
+fn run_command(words: &Words, out: &Path) -> String {
     let out = out.display().to_string();
     let plain = out.chars().all(|c| c.is_alphanumeric() || "/\\._-:".contains(c));
     let out = if plain { out } else { format!("\"{out}\"") };
-    Some(match words {
+    match words {
+        Words::NoneNeeded => format!("fathom solve -m {out} PUZZLE"),
         Words::Missing => format!("fathom forward -m {out} --tokens 1,2,3"),
         _ => format!("fathom run -m {out} \"Once upon a time\""),
-    })
+    }
 }
 
 /// A size such as 500MB.

@@ -20,7 +20,7 @@ pub struct Summary {
     left_out: Vec<String>,
     written: WrittenPart,
     notes: Vec<String>,
-    run: Option<String>,
+    run: String,
 }
 
 #[derive(Serialize)]
@@ -86,7 +86,7 @@ impl Summary {
                 files: Vec::new(),
             },
             notes: Vec::new(),
-            run: None,
+            run: String::new(),
         }
     }
 
@@ -106,7 +106,7 @@ impl Summary {
     }
 
     /// What was written, and the command that runs it.
-    pub fn finish(&mut self, files: Vec<Written>, run: Option<String>) {
+    pub fn finish(&mut self, files: Vec<Written>, run: String) {
         self.written.bytes = files.iter().map(|file| file.n_bytes).sum();
         let part = |file: Written| FilePart { name: file.name, bytes: file.n_bytes };
         self.written.files = files.into_iter().map(part).collect();
@@ -146,9 +146,7 @@ impl Summary {
         for note in &self.notes {
             line("note", note.clone());
         }
-        if let Some(run) = &self.run {
-            line("try", run.clone());
-        }
+        line("try", self.run.clone());
     }
 }
 
