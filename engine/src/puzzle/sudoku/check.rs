@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::Sudoku;
-use super::shape::{Place, Shape, Unit};
+use super::shape::{Shape, Unit};
+use crate::puzzle::Place;
 
 /// Cells of one row, column or box that hold the same digit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,27 +83,57 @@ pub fn check(answer: &Sudoku, puzzle: &Sudoku) -> Vec<Violation> {
             _ => (found != given).then_some(Violation::GivenChanged { place, given, found }),
         }
     });
-    wrong.chain(conflicts(answer).into_iter().map(Violation::Conflict)).collect()
+    wrong.chain(answer.conflicts().into_iter().map(Violation::Conflict)).collect()
 }
 
 impl Sudoku {
     /// Digits that a row, column or box holds more than once. Cells that share two of them are named twice.
     pub fn conflicts(&self) -> Vec<Conflict> {
-        conflicts(self)
+        let mut found = vec![];
+        for (index, cells) in self.shape.layout().units().enumerate() {
+            for digit in 1..=self.shape.n() as u8 {
+                let held = || cells.iter().filter(|&&cell| self.cells[cell] == digit);
+                if held().nth(1).is_some() {
+                    let unit = Unit::of_index(self.shape, index);
+                    let places = held().map(|&cell| self.shape.place(cell)).collect();
+                    found.push(Conflict { unit, digit, places });
+                }
+            }
+        }
+        found
     }
 }
 
-pub(super) fn conflicts(board: &Sudoku) -> Vec<Conflict> {
-    let shape = board.shape;
-    let mut found = vec![];
-    for (index, unit) in shape.layout().units().enumerate() {
-        for digit in 1..=shape.n() as u8 {
-            let held = || unit.iter().filter(|&&cell| board.cells[cell] == digit);
-            if held().nth(1).is_some() {
-                let places = held().map(|&cell| shape.place(cell)).collect();
-                found.push(Conflict { unit: Unit::of_index(shape, index), digit, places });
-            }
-        }
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    const SOLUTION: &str = "1234341221434321";
+
+    fn words(answer: &str, puzzle: &str) -> Vec<String> {
+        let board = |line: &str| line.parse().expect("a board");
+        check(&board(answer), &board(puzzle)).iter().map(Violation::to_string).collect()
     }
-    found
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let puzzle = "1.......2.......";
+        assert_eq!(words(SOLUTION, puzzle), [""; 0]);
+        assert_eq!(words(".234341221434321", puzzle), ["r1c1 is blank; the puzzle gives 1"]);
+        assert_eq!(words("123.341221434321", puzzle), ["r1c4 is blank"]);
+        assert_eq!(
+            words("1244341221434321", puzzle),
+            [
+                "r1c3 and r1c4 both hold 4 (row 1)",
+                "r1c3 and r3c3 both hold 4 (column 3)",
+                "r1c3 and r1c4 both hold 4 (box 2)"
+            ]
+        );
+        let all = words(&"1".repeat(16), puzzle);
+        assert_eq!(all[0], "r3c1 holds 1; the puzzle gives 2");
+        assert_eq!(all[1], "r1c1, r1c2, r1c3 and r1c4 all hold 1 (row 1)");
+        assert_eq!(all.len(), 1 + 12);
+        assert_eq!(words(SOLUTION, &".".repeat(36)), ["the puzzle is 6x6, the answer 4x4"]);
+    }
 }

@@ -1,7 +1,7 @@
 //! A number that no symmetry changes.
 
 use super::Sudoku;
-use super::shape::{MOST_CELLS, MOST_SIDE};
+use super::shape::MOST_SIDE;
 use crate::puzzle::random::mix;
 
 /// Enough for a difference in one corner to reach the other.
@@ -16,19 +16,18 @@ impl Sudoku {
     pub fn fingerprint(&self) -> u64 {
         let shape = self.shape;
         let (n, layout) = (shape.n(), shape.layout());
-        let mut colours = [0; MOST_CELLS];
+        let mut colours = vec![0; shape.cells()];
         let mut digits = [1; MOST_SIDE + 1];
         digits[0] = 2;
         for round in 0..ROUNDS {
             let mut cells_of = [0u64; MOST_SIDE + 1];
             let mut units = [0u64; 3 * MOST_SIDE];
-            for cell in 0..shape.cells() {
+            for (cell, colour) in colours.iter_mut().enumerate() {
                 let digit = usize::from(self.cells[cell]);
-                let colour = pair(colours[cell], digits[digit]);
-                colours[cell] = colour;
-                cells_of[digit] = cells_of[digit].wrapping_add(mix(colour));
+                *colour = pair(*colour, digits[digit]);
+                cells_of[digit] = cells_of[digit].wrapping_add(mix(*colour));
                 for unit in layout.units_of[cell] {
-                    units[unit] = units[unit].wrapping_add(mix(colour));
+                    units[unit] = units[unit].wrapping_add(mix(*colour));
                 }
             }
             // Lines with the lines of their band or stack.
@@ -38,19 +37,19 @@ impl Sudoku {
                 pair(units[line], group)
             };
             let is_square = shape.box_height() == shape.box_width();
-            for cell in 0..shape.cells() {
+            for (cell, colour) in colours.iter_mut().enumerate() {
                 let [row, column, boxed] = layout.units_of[cell];
                 let row = grouped(0, shape.box_height(), row);
                 let column = grouped(n, shape.box_width(), column);
                 // Where rows may become columns, nothing may tell them apart.
                 let lines = if is_square { mix(row).wrapping_add(mix(column)) } else { pair(row, column) };
-                colours[cell] = pair(pair(colours[cell], units[boxed]), pair(lines, round));
+                *colour = pair(pair(*colour, units[boxed]), pair(lines, round));
             }
             for (digit, sum) in digits.iter_mut().zip(cells_of) {
                 *digit = pair(*digit, sum);
             }
         }
-        let cells = colours[..shape.cells()].iter().fold(n as u64, |sum, &c| sum.wrapping_add(mix(c)));
+        let cells = colours.iter().fold(n as u64, |sum, &c| sum.wrapping_add(mix(c)));
         mix(cells)
     }
 }
@@ -61,6 +60,7 @@ fn pair(a: u64, b: u64) -> u64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used)]
 mod tests {
     use std::collections::HashSet;
 

@@ -73,3 +73,52 @@ fn still_solved(puzzle: &Sudoku, cell: usize, wanted: Option<Grade>) -> bool {
         Some(most) => yields_to(puzzle, most),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+mod tests {
+    use super::super::check;
+    use super::*;
+
+    #[test]
+    fn what_was_wanted_is_made() {
+        let mut random = Random::new(7);
+        for (wanted, givens) in [
+            (Grade::Easy, 28..=50),
+            (Grade::Medium, 26..=45),
+            (Grade::Hard, 22..=30),
+            (Grade::Extreme, 22..=30),
+        ] {
+            for _ in 0..5 {
+                let made =
+                    generate(Shape::NINE, givens.clone(), Some(wanted), &mut random).expect("a puzzle");
+                assert_eq!((made.grade, grade(&made.puzzle)), (wanted, Some(wanted)));
+                assert!(givens.contains(&made.puzzle.givens()));
+                assert_eq!(made.puzzle.solutions(2).only(), Some(made.solution));
+                assert_eq!(check(&made.solution, &made.puzzle), []);
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_seed_makes_the_same() {
+        let of = |seed| generate(Shape::NINE, 26..=60, None, &mut Random::new(seed)).expect("a puzzle");
+        assert_eq!(of(1), of(1));
+        assert_ne!(of(1), of(2));
+        // On every machine.
+        let line = "..9.4.52..537....8.....27...35....49...81..6.....9....7.....6...2..3..843..4.....";
+        assert_eq!(of(1).puzzle.line(), line);
+    }
+
+    #[test]
+    fn what_cannot_be_is_not_made() {
+        let mut random = Random::new(1);
+        assert_eq!(generate(Shape::FOUR, 0..=3, None, &mut random), None);
+        assert_eq!(generate(Shape::FOUR, 16..=16, Some(Grade::Extreme), &mut random), None);
+        assert_eq!(generate(Shape::FOUR, 17..=20, None, &mut random), None);
+        assert_eq!(
+            generate(Shape::FOUR, 16..=16, None, &mut random).map(|made| made.puzzle.givens()),
+            Some(16)
+        );
+    }
+}

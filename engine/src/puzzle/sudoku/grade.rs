@@ -71,6 +71,7 @@ pub(super) fn yields_to(puzzle: &Sudoku, most: Grade) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used)]
 mod tests {
     use super::*;
 
@@ -82,11 +83,20 @@ mod tests {
     fn known_puzzles() {
         for (line, expected) in [
             // Wikipedia's example.
-            ("53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79", Grade::Easy),
+            (
+                "53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79",
+                Grade::Easy,
+            ),
             // 17 givens, and none of them hard.
-            ("000000010400000000020000000000050407008000300001090000300400200050100000000806000", Grade::Medium),
+            (
+                "000000010400000000020000000000050407008000300001090000300400200050100000000806000",
+                Grade::Medium,
+            ),
             // Inkala's of 2012.
-            ("8..........36......7..9.2...5...7.......457.....1...3...1....68..85...1..9....4..", Grade::Extreme),
+            (
+                "8..........36......7..9.2...5...7.......457.....1...3...1....68..85...1..9....4..",
+                Grade::Extreme,
+            ),
         ] {
             assert_eq!(of(line), Some(expected), "{line}");
         }
@@ -96,7 +106,6 @@ mod tests {
     fn puzzles_without_one_solution_have_none() {
         assert_eq!(of(&".".repeat(81)), None);
         assert_eq!(of(&format!("11{}", ".".repeat(14))), None);
-        assert_eq!(of("12..34....1.....").is_some(), of("12..34....1.....").is_some());
         // The last cell of the first row can only be a 4, which its column has.
         assert_eq!(of("123....4........"), None);
     }

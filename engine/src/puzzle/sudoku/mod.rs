@@ -26,7 +26,7 @@ mod tokens;
 pub use check::{Conflict, Violation, check};
 pub use generate::{Made, generate};
 pub use grade::{Grade, grade};
-pub use shape::{Place, Shape, Unit};
+pub use shape::{Shape, Unit};
 pub use solve::Solutions;
 pub use symmetry::Symmetry;
 
@@ -59,7 +59,7 @@ impl Sudoku {
         }
         for (i, &digit) in cells.iter().enumerate() {
             if usize::from(digit) > shape.n() {
-                let place = shape.place(i).to_string();
+                let place = shape.place(i);
                 return Err(PuzzleError::SudokuDigit { place, found: digit.into(), n: shape.n() });
             }
             board.cells[i] = digit;

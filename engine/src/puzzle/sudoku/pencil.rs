@@ -30,9 +30,7 @@ impl Pencil {
         match grade {
             Grade::Easy => self.naked_singles(),
             Grade::Medium => self.hidden_singles(),
-            Grade::Hard => {
-                self.locked() || self.subsets(2) || self.subsets(3) || self.x_wings()
-            }
+            Grade::Hard => self.locked() || self.subsets(2) || self.subsets(3) || self.x_wings(),
             Grade::Extreme => false,
         }
     }
@@ -150,8 +148,8 @@ impl Pencil {
         for digit in 1..=n as u8 {
             for (lines, across) in [(0, n), (n, 0)] {
                 let mut by_line = [0; MOST_SIDE];
-                for k in 0..n {
-                    by_line[k] = self.places(self.layout.unit(lines + k), digit);
+                for (k, columns) in by_line[..n].iter_mut().enumerate() {
+                    *columns = self.places(self.layout.unit(lines + k), digit);
                 }
                 for (chosen, columns) in closed(&by_line[..n], 2) {
                     for column in (0..n).filter(|column| columns >> column & 1 != 0) {
@@ -188,4 +186,65 @@ fn closed(masks: &[u16], size: u32) -> Vec<(u16, u16)> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Shape;
+    use super::*;
+
+    fn pencil() -> Pencil {
+        Pencil::new(&Sudoku::blank(Shape::NINE))
+    }
+
+    fn keep(pencil: &mut Pencil, cells: &[usize], digits: u16) {
+        for &cell in cells {
+            pencil.candidates[cell] &= digits;
+        }
+    }
+
+    #[test]
+    fn masks_that_close() {
+        assert_eq!(closed(&[0b11, 0b11, 0b111, 0], 2), [(0b11, 0b11)]);
+        assert_eq!(closed(&[0b11, 0b110, 0b101, 0b1111], 3), [(0b111, 0b111)]);
+        assert_eq!(closed(&[0b1, 0b10, 0b100], 2), [(0b11, 0b11), (0b101, 0b101), (0b110, 0b110)]);
+    }
+
+    #[test]
+    fn a_naked_pair_and_a_hidden_one() {
+        let mut naked = pencil();
+        keep(&mut naked, &[0, 4], 0b11);
+        assert!(naked.subsets(2) && !naked.subsets(2));
+        assert_eq!(
+            (naked.candidates[8], naked.candidates[0], naked.candidates[9]),
+            (0b1_1111_1100, 0b11, 0b1_1111_1111)
+        );
+        let mut hidden = pencil();
+        keep(&mut hidden, &[1, 2, 3, 5, 6, 7, 8], !0b11);
+        assert!(hidden.subsets(2));
+        assert_eq!((hidden.candidates[0], hidden.candidates[4]), (0b11, 0b11));
+    }
+
+    #[test]
+    fn a_digit_locked_in_a_line_of_a_box() {
+        let mut pencil = pencil();
+        keep(&mut pencil, &[9, 10, 11, 18, 19, 20], !1);
+        assert!(pencil.locked() && !pencil.locked());
+        assert!((3..9).all(|cell| pencil.candidates[cell] & 1 == 0));
+        assert!((0..3).all(|cell| pencil.candidates[cell] & 1 == 1));
+    }
+
+    #[test]
+    fn an_x_wing() {
+        let mut pencil = pencil();
+        for row in [0, 4] {
+            let others: Vec<usize> = (0..9).filter(|c| ![2, 7].contains(c)).map(|c| 9 * row + c).collect();
+            keep(&mut pencil, &others, !1);
+        }
+        assert!(pencil.x_wings() && !pencil.x_wings());
+        for row in 0..9 {
+            let has = row == 0 || row == 4;
+            assert_eq!([2, 7].map(|c| pencil.candidates[9 * row + c] & 1 == 1), [has, has], "row {row}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::puzzle::PuzzleError;
+use crate::puzzle::{Place, PuzzleError};
 
 /// Cells of the largest board.
 pub(super) const MOST_CELLS: usize = 81;
@@ -62,7 +62,7 @@ impl Shape {
 
     /// Where the cell stands.
     pub fn place(self, cell: usize) -> Place {
-        Place { row: cell / self.n, column: cell % self.n }
+        Place::of(cell, self.n)
     }
 
     pub(super) fn layout(self) -> &'static Layout {
@@ -89,21 +89,6 @@ impl fmt::Debug for Shape {
 pub(super) fn cell_count(shape: Option<Shape>, found: usize) -> PuzzleError {
     let expected = shape.map_or("16, 36 or 81".to_owned(), |shape| shape.cells().to_string());
     PuzzleError::SudokuCells { expected, found }
-}
-
-/// A cell's row and column, from 0; shown from 1, as `r1c5`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// From the top.
-    pub row: usize,
-    /// From the left.
-    pub column: usize,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "r{}c{}", self.row + 1, self.column + 1)
-    }
 }
 
 /// Cells that hold each digit once; numbered from 0, shown from 1.
@@ -155,8 +140,7 @@ static LAYOUT_9: Layout = Layout::new(Shape::NINE);
 impl Layout {
     const fn new(shape: Shape) -> Layout {
         let Shape { n, box_height, box_width } = shape;
-        let mut layout =
-            Layout { n, units: [[0; MOST_SIDE]; 3 * MOST_SIDE], units_of: [[0; 3]; MOST_CELLS] };
+        let mut layout = Layout { n, units: [[0; MOST_SIDE]; 3 * MOST_SIDE], units_of: [[0; 3]; MOST_CELLS] };
         let mut cell = 0;
         while cell < n * n {
             let (row, column) = (cell / n, cell % n);

@@ -1,8 +1,8 @@
 //! Candidates, and how many solutions a board has: bit masks, singles first, then the cell with the fewest
 //! candidates.
 
+use super::Sudoku;
 use super::shape::{Layout, MOST_SIDE, Shape};
-use super::{Sudoku, check};
 use crate::puzzle::Random;
 
 /// Guesses after which a search ends. The worst boards with a single solution need some hundreds; this is well
@@ -40,7 +40,7 @@ impl Sudoku {
     /// itself has none.
     pub fn solutions(&self, limit: usize) -> Solutions {
         let found = Solutions { n: 0, first: None, gave_up: false };
-        if limit == 0 || !check::conflicts(self).is_empty() {
+        if limit == 0 || !self.conflicts().is_empty() {
             return found;
         }
         let mut search = Search { limit, guesses_left: MOST_GUESSES, random: None, found };
@@ -217,11 +217,13 @@ impl Search<'_> {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used)]
 mod tests {
     use super::*;
 
     const PUZZLE: &str = "53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79";
-    const SOLUTION: &str = "534678912672195348198342567859761423426853791713924856961537284287419635345286179";
+    const SOLUTION: &str =
+        "534678912672195348198342567859761423426853791713924856961537284287419635345286179";
 
     fn board(line: &str) -> Sudoku {
         line.parse().expect(line)
@@ -233,7 +235,10 @@ mod tests {
         // 17 givens, the fewest there can be.
         let fewest = "000000010400000000020000000000050407008000300001090000300400200050100000000806000";
         let found = board(fewest).solutions(2).only().expect("one solution").line();
-        assert_eq!(found, "693784512487512936125963874932651487568247391741398625319475268856129743274836159");
+        assert_eq!(
+            found,
+            "693784512487512936125963874932651487568247391741398625319475268856129743274836159"
+        );
         assert_eq!(board("1.......4.......").solutions(2).n, 2);
     }
 

@@ -92,6 +92,7 @@ fn order(n: usize, size: usize, random: &mut Random) -> Vec<usize> {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used)]
 mod tests {
     use super::super::{check, generate, grade};
     use super::*;

@@ -22,3 +22,24 @@ impl Sudoku {
         Sudoku::from_cells(shape, &tokens.iter().map(digit).collect::<Vec<_>>())
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_and_back() {
+        let board: Sudoku = "12.4............".parse().expect("a board");
+        let tokens = board.tokens();
+        assert_eq!(tokens[..5], [2, 3, 1, 5, 1]);
+        assert_eq!(Sudoku::from_tokens(Shape::FOUR, &tokens), Ok(board));
+        let strange: Vec<u32> =
+            tokens.iter().map(|&token| if token == 1 { u32::MAX } else { token }).collect();
+        assert_eq!(Sudoku::from_tokens(Shape::FOUR, &strange), Ok(board));
+        // Padding, and a digit that a larger board has.
+        let blank = Sudoku::from_tokens(Shape::FOUR, &[0, 6].repeat(8));
+        assert_eq!(blank, Ok(Sudoku::blank(Shape::FOUR)));
+        assert!(Sudoku::from_tokens(Shape::NINE, &tokens).is_err());
+    }
+}
