@@ -31,6 +31,8 @@ mod info;
 mod inside;
 #[path = "cli/pull/mod.rs"]
 mod pull;
+#[path = "cli/puzzles.rs"]
+mod puzzles;
 #[path = "cli/pytorch_file.rs"]
 mod pytorch_file;
 #[path = "cli/serve.rs"]

@@ -10,6 +10,7 @@
 //! | `session`, `cache` | contexts, what is cached of them, which submissions bring them to their next token |
 //! | `self_check` | which device a model gets: one that has room for it and computes rightly |
 //! | [`diagnosis`] | what is wrong with a device: a known answer for each kernel, and how fast it is |
+//! | [`puzzle`] | Sudoku, mazes and ARC without models: rules, generator, the tokens of HRM's models |
 //! | `halting`, `sampler`, `trace` | how long to think, which token to choose, what can be seen |
 //! | `model` | CosmicFish-HRM and HRM in their papers' symbols; they record kernel calls |
 //! | [`kernels`] | one file a shader: parameters, checks, grid, CPU twin |
@@ -45,6 +46,7 @@ mod halting;
 pub mod kernels;
 mod model;
 mod pace;
+pub mod puzzle;
 #[doc(hidden)]
 pub mod recording;
 mod sampler;

@@ -16,6 +16,7 @@ use crate::commands::forward::ForwardArgs;
 use crate::commands::info::InfoArgs;
 use crate::commands::list::ListArgs;
 use crate::commands::pull::PullArgs;
+use crate::commands::puzzles::PuzzlesArgs;
 use crate::commands::rm::RmArgs;
 use crate::commands::run::RunArgs;
 use crate::commands::serve::ServeArgs;
@@ -107,6 +108,8 @@ pub enum Command {
     Bench(BenchArgs),
     /// One forward of the whole prompt, nothing cached: depth, halting values, logits
     Forward(ForwardArgs),
+    /// Make Sudokus: sizes, grades, numbers of givens, none twice
+    Puzzles(PuzzlesArgs),
     /// List what there is to compute on, and which one `auto` takes
     Devices(DevicesArgs),
     /// Examine drivers and devices: right answers, speed, a verdict

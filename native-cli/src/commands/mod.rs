@@ -12,6 +12,7 @@ pub mod forward;
 pub mod info;
 pub mod list;
 pub mod pull;
+pub mod puzzles;
 pub mod rm;
 pub mod run;
 pub mod serve;
