@@ -7,7 +7,7 @@
 //! | [`maze`] | walls and ways: reading them, and whether marked cells are a way |
 //! | [`arc`] | tasks of the Abstraction and Reasoning Corpus: grids of ten colours |
 //!
-//! Nothing here needs a device, a clock or a thread, and chance comes from a [`Random`] that gives the same
+//! [`Task`] tells which of them a model was made for. Nothing here needs a device, a clock or a thread, and chance comes from a [`Random`] that gives the same
 //! numbers everywhere.
 
 pub mod arc;
@@ -16,7 +16,9 @@ pub mod maze;
 mod place;
 mod random;
 pub mod sudoku;
+mod task;
 
 pub use error::PuzzleError;
 pub use place::Place;
 pub use random::Random;
+pub use task::Task;

@@ -1,5 +1,7 @@
 //! What shakes a puzzle's first state, so that copies of it take other paths.
 
+use crate::puzzle::Random;
+
 /// Normal noise on every number of H_init and L_init.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Noise {
@@ -12,12 +14,12 @@ pub struct Noise {
 /// The numbers of one seed.
 pub struct Stream {
     sigma: f32,
-    state: u64,
+    random: Random,
 }
 
 impl Noise {
     pub(super) fn stream(self) -> Stream {
-        Stream { sigma: self.sigma, state: self.seed }
+        Stream { sigma: self.sigma, random: Random::new(self.seed) }
     }
 }
 
@@ -25,17 +27,9 @@ impl Stream {
     /// The sum of twelve uniform numbers, less its mean: normal but for its far tails, and nothing that a platform's own
     /// logarithm or cosine could make different.
     pub fn next_number(&mut self) -> f32 {
-        let sum: f32 = (0..12).map(|_| self.uniform()).sum();
+        let mut uniform = || (self.random.bits() >> 40) as f32 / (1 << 24) as f32;
+        let sum: f32 = (0..12).map(|_| uniform()).sum();
         self.sigma * (sum - 6.0)
-    }
-
-    /// From 0 to 1, by splitmix64 (Steele, Lea and Flood, OOPSLA 2014).
-    fn uniform(&mut self) -> f32 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 40) as f32 / (1 << 24) as f32
     }
 }
 
