@@ -145,10 +145,12 @@ pub fn puzzles(args: PuzzlesArgs) -> anyhow::Result<ExitCode> {
 fn remember(text: &str, seen: &mut HashSet<u64>) -> anyhow::Result<()> {
     for (i, line) in text.lines().enumerate() {
         let puzzle = line.split(',').next().unwrap_or_default().trim();
-        if !puzzle.is_empty() && !(i == 0 && puzzle == "puzzle") {
-            let board: Sudoku = puzzle.parse().with_context(|| format!("line {} of the file", i + 1))?;
-            seen.insert(board.fingerprint());
+        let is_header = i == 0 && puzzle == "puzzle";
+        if puzzle.is_empty() || is_header {
+            continue;
         }
+        let board: Sudoku = puzzle.parse().with_context(|| format!("line {} of the file", i + 1))?;
+        seen.insert(board.fingerprint());
     }
     Ok(())
 }
