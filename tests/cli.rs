@@ -39,6 +39,8 @@ mod pytorch_file;
 mod serve;
 #[path = "cli/shell.rs"]
 mod shell;
+#[path = "cli/solve.rs"]
+mod solve;
 #[path = "cli/terminal.rs"]
 mod terminal;
 #[cfg(unix)]

@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use fathom_engine::{
-    Config, Device, DeviceRequest, KvType, Model, ModelFiles, WeightFile, WeightType, WeightTypes,
-    expected_tensors,
+    Config, Device, DeviceRequest, HRM_TYPE, HrmConfig, KvType, Model, ModelFiles, WeightFile, WeightType,
+    WeightTypes, expected_tensors, hrm_tensors,
 };
 use pollster::block_on;
 pub use random::Random;
@@ -164,9 +164,12 @@ pub fn model_of(config: &str, file: Vec<u8>) -> ModelFiles {
 
 /// A safetensors file of random weights for that configuration.
 pub fn random_weights(config: &str, seed: u64) -> Vec<u8> {
-    let parsed = Config::from_json(config, "config.json").expect("a configuration");
+    let tensors = match config.contains(HRM_TYPE) {
+        true => hrm_tensors(&HrmConfig::from_json(config, "config.json").expect("a configuration")),
+        false => expected_tensors(&Config::from_json(config, "config.json").expect("a configuration")),
+    };
     let mut random = Random(seed);
-    let drawn: Vec<(String, Vec<usize>, Vec<u8>)> = expected_tensors(&parsed)
+    let drawn: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
         .into_iter()
         .map(|(name, shape)| {
             // Large enough for attention, gates and halting to differ from place to place.
@@ -181,6 +184,21 @@ pub fn random_weights(config: &str, seed: u64) -> Vec<u8> {
         (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).expect("a tensor"))
     });
     safetensors::serialize(views, None::<HashMap<String, String>>).expect("weights")
+}
+
+/// The folder of a small HRM with random weights, for puzzles of so many cells and words.
+pub fn puzzle_model(seq_len: usize, vocab_size: usize, n_puzzles: usize) -> tempfile::TempDir {
+    let config = serde_json::json!({
+        "model_type": HRM_TYPE, "seq_len": seq_len, "vocab_size": vocab_size, "hidden_size": 32, "num_heads": 2,
+        "expansion": 1, "H_layers": 1, "L_layers": 1, "H_cycles": 1, "L_cycles": 1, "pos_encodings": "rope",
+        "puzzle_emb_ndim": 32, "num_puzzle_identifiers": n_puzzles, "halt_max_steps": 4,
+    })
+    .to_string();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).expect(name);
+    write("config.json", config.as_bytes());
+    write("model.safetensors", &random_weights(&config, 3));
+    folder
 }
 
 /// The folder of a small model with random weights, GPT-2's vocabulary and a window of so many tokens.

@@ -31,6 +31,22 @@ pub struct ModelArgs {
     pub kv: KvType,
 }
 
+/// Which model of puzzles.
+#[derive(Clone, Debug, Args)]
+pub struct PuzzleModelArgs {
+    /// Folder with config.json (hrm_act_v1) and model.safetensors, or the name of a pulled model [default: a built-in
+    /// one]
+    #[arg(short, long, value_name = "MODEL")]
+    pub model: Option<PathBuf>,
+    /// How a device stores the matrices: f32, f16, bf16, q8, q4 (blocks of 32 with a scale), or keep, as the
+    /// files do
+    #[arg(long, value_name = "TYPE", default_value = "keep")]
+    pub weights: WeightChoice,
+    /// Another type for tensors whose names contain TEXT; the first TEXT that a name contains counts
+    #[arg(long, value_name = "TEXT=TYPE", value_parser = tensor_type)]
+    pub tensor_type: Vec<(String, WeightType)>,
+}
+
 /// `--weights`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WeightChoice(pub Option<WeightType>);

@@ -20,6 +20,7 @@ use crate::commands::puzzles::PuzzlesArgs;
 use crate::commands::rm::RmArgs;
 use crate::commands::run::RunArgs;
 use crate::commands::serve::ServeArgs;
+use crate::commands::solve::SolveArgs;
 use crate::commands::watch::WatchArgs;
 use crate::paint::ColorChoice;
 
@@ -40,6 +41,7 @@ Examples:
   fathom                              see the built-in model solve problems, easy to hard
   fathom run \"7+5-3*4=\"               solve one; each token is tinted by its depth
   fathom watch \"7+5-3*4=\"             the same full screen, every step to go back and forth in
+  fathom solve --watch                a Sudoku that fills itself in
   fathom pull owner/repo              a model from Hugging Face
   fathom chat -m owner/repo           talk with it
   fathom run -m DIR \"Once upon\"       a model from a folder
@@ -86,6 +88,8 @@ pub enum Command {
     Chat(Box<ChatArgs>),
     /// Watch it think, full screen: each step of each token, live, to go back and forth in
     Watch(Box<WatchArgs>),
+    /// Solve puzzles, segment by segment: Sudokus, mazes, ARC tasks; one, or a file of them
+    Solve(Box<SolveArgs>),
     /// Answer over HTTP, in the form of OpenAI's interface
     Serve(Box<ServeArgs>),
     /// Fetch a model from a hub (Hugging Face) into the cache; goes on where it was ended

@@ -9,7 +9,7 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
-use fathom_engine::Error;
+use fathom_engine::{Error, HRM_TYPE, MODEL_TYPE};
 
 use crate::{cli, output};
 
@@ -41,8 +41,18 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if is_closed_pipe(error) {
         return ExitCode::SUCCESS;
     }
-    line(&format!("{error:#}"));
+    line(&format!("{error:#}{}", what_runs_it(error)));
     ExitCode::from(if is_usage(error) { USAGE } else { FAILURE })
+}
+
+/// The command that runs a model which the one that was given does not run.
+fn what_runs_it(error: &anyhow::Error) -> &'static str {
+    let of_other_type = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref::<Error>() {
+        Some(Error::ModelType { found, .. }) if found == HRM_TYPE => Some("; `fathom solve` runs it"),
+        Some(Error::ModelType { found, .. }) if found == MODEL_TYPE => Some("; `fathom run` runs it"),
+        _ => None,
+    };
+    error.chain().find_map(of_other_type).unwrap_or_default()
 }
 
 /// What clap found wrong with the command line, or the help or version it was asked for.

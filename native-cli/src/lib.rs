@@ -19,6 +19,7 @@ mod prompt;
 #[doc(hidden)]
 pub mod pytorch;
 mod recovering;
+mod sudokus;
 #[doc(hidden)]
 pub mod tasks;
 mod template;
@@ -29,7 +30,7 @@ use std::process::ExitCode;
 use crate::cli::{Cli, Command};
 use crate::commands::{
     bench, chat, completions, convert, depth_sweep, devices, doctor, eval, forward, info, list, pull,
-    puzzles, rm, run, serve, show, watch,
+    puzzles, rm, run, serve, show, solve, watch,
 };
 
 /// The whole program, from its arguments to its exit code.
@@ -58,6 +59,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::DepthSweep(command)) => depth_sweep::depth_sweep(&cli.common, *command),
         Some(Command::Bench(args)) => bench::bench(&cli.common, args),
         Some(Command::Forward(args)) => forward::forward(&cli.common, args),
+        Some(Command::Solve(args)) => solve::solve(&cli.common, *args),
         Some(Command::Puzzles(args)) => puzzles::puzzles(args),
         Some(Command::Devices(args)) => devices::devices(&cli.common, args),
         Some(Command::Doctor(args)) => doctor::doctor(&cli.common, args),

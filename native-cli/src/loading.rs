@@ -5,15 +5,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use fathom_engine::{Device, DeviceRequest, KvType, Model, ModelFiles, Progress, WeightFile, WeightTypes};
+use fathom_engine::puzzle::sudoku::Shape;
+use fathom_engine::{
+    Device, DeviceRequest, Hrm, KvType, Model, ModelFiles, Progress, WeightFile, WeightTypes,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::args::PuzzleModelArgs;
 use crate::beads;
 use crate::cli::Common;
 use crate::failure::usage;
 use crate::hub::cache::Cache;
 use crate::hub::names::Called;
 use crate::output;
+use crate::sudokus;
 
 /// Which model, and how it is stored on a device.
 #[derive(Clone, Debug)]
@@ -137,6 +142,37 @@ pub fn open_model(source: &Source, common: &Common) -> anyhow::Result<Arc<Model>
     let files = source.files()?;
     let device = open_device(common)?;
     load(&files, device, &mut bar)
+}
+
+/// A model of puzzles on the device that the command line asks for: the one that is named, or the built-in one for
+/// Sudokus of this shape (none: the first).
+///
+/// # Errors
+/// There is no such model; those of reading it, and of the device.
+pub fn open_puzzle_model(
+    args: &PuzzleModelArgs,
+    shape: Option<Shape>,
+    common: &Common,
+) -> anyhow::Result<Arc<Hrm>> {
+    let types = WeightTypes { matrices: args.weights.0, named: args.tensor_type.clone() };
+    let files = match &args.model {
+        Some(_) => Source { types, ..Source::resolve(args.model.clone(), common)? }.files()?,
+        None => {
+            let Some(built_in) = sudokus::find(shape.unwrap_or(Shape::SIX)) else {
+                let known: Vec<String> = sudokus::ALL.iter().map(|(shape, _)| shape.to_string()).collect();
+                return Err(usage(format!(
+                    "no model for this size is built in (there is {}); name one with --model",
+                    known.join(", ")
+                )));
+            };
+            ModelFiles { types, ..built_in.files() }
+        }
+    };
+    let mut bar = LoadBar::new(common.quiet);
+    let device = open_device(common)?;
+    let model = pollster::block_on(Hrm::load(&files, device, &mut |progress| bar.show(progress)));
+    bar.clear();
+    Ok(model?)
 }
 
 /// Puts a model's weights on a device.

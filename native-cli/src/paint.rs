@@ -21,6 +21,37 @@ pub enum ColorChoice {
     Never,
 }
 
+/// How a cell of a board looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// As text.
+    Plain,
+    /// What may be overlooked.
+    Faint,
+    /// What the puzzle gives.
+    Given,
+    /// What a segment changed.
+    Changed,
+    /// What cannot be.
+    Wrong,
+    /// One of ARC's ten colours.
+    Colour(u8),
+}
+
+/// ARC's colours as its authors show them: black, blue, red, green, yellow, grey, magenta, orange, cyan, maroon.
+const ARC: [[u8; 3]; 10] = [
+    [0, 0, 0],
+    [0, 116, 217],
+    [255, 65, 54],
+    [46, 204, 64],
+    [255, 220, 0],
+    [170, 170, 170],
+    [240, 18, 190],
+    [255, 133, 27],
+    [127, 219, 255],
+    [135, 12, 37],
+];
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Range {
     Plain,
@@ -91,9 +122,7 @@ impl Paint {
     /// The tint of a depth with its letters; nothing where there is none.
     pub fn depth_style(self, depth: u32, deepest: u32) -> Style {
         match tint(depth, deepest) {
-            Some(colour) if self.is_coloured() => Style::new()
-                .bg_color(Some(self.colour(colour)))
-                .fg_color(Some(self.colour(letters_on(colour)))),
+            Some(colour) if self.is_coloured() => self.on(colour),
             _ => Style::new(),
         }
     }
@@ -106,6 +135,25 @@ impl Paint {
     /// What may be overlooked.
     pub fn faint<T: fmt::Display>(self, text: T) -> Painted<T> {
         self.effect(Effects::DIMMED, text)
+    }
+
+    /// A cell of a board.
+    pub fn look<T: fmt::Display>(self, look: Look, text: T) -> Painted<T> {
+        let style = match look {
+            _ if !self.is_coloured() => Style::new(),
+            Look::Plain => Style::new(),
+            Look::Faint => Style::new().effects(Effects::DIMMED),
+            Look::Given => Style::new().effects(Effects::BOLD),
+            Look::Changed => self.on(RAMP[1]),
+            Look::Wrong => self.on([255, 65, 54]),
+            Look::Colour(colour) => self.on(ARC[usize::from(colour) % ARC.len()]),
+        };
+        Painted { style, text }
+    }
+
+    fn on(self, colour: [u8; 3]) -> Style {
+        let letters = self.colour(letters_on(colour));
+        Style::new().bg_color(Some(self.colour(colour))).fg_color(Some(letters))
     }
 
     fn effect<T: fmt::Display>(self, effect: Effects, text: T) -> Painted<T> {

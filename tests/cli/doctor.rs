@@ -25,7 +25,7 @@ fn every_kernel_is_right_on_every_device() {
     for device in examined(&report) {
         assert_eq!(device["is_right"], true, "{device}");
         let kernels = device["kernels"].as_array().expect("kernels");
-        assert_eq!(kernels.len(), 12);
+        assert_eq!(kernels.len(), 13);
         for kernel in kernels {
             let error = kernel["largest_error"].as_f64().expect("an error");
             assert!(error <= kernel["allowed"].as_f64().expect("a bound"), "{kernel}");

@@ -170,3 +170,20 @@ fn what_is_no_model_is_named() {
     });
     fathom(&["info", &broken.path()]).fails(1, &["ln_f.weight"]);
 }
+
+#[test]
+fn a_model_of_puzzles() {
+    let folder = golden("hrm/sudoku-shape");
+    let text = fathom(&["info", &folder]).ok();
+    for part in
+        ["solves Sudokus of 9x9: 81 cells of 11 words", "263,874", "stored as f32", "up to 8 segments"]
+    {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let found = fathom(&["info", "--json", &folder]).json_lines().remove(0);
+    let levels = &found["parameters"];
+    // 2 + 2 blocks of 64: qkv and o 4 * 64 * 64, SwiGLU 3 * 64 * 256.
+    assert_eq!((levels["h_level"].as_u64(), levels["l_level"].as_u64()), (Some(131_072), Some(131_072)));
+    let alone = fathom(&["info", "--json", &format!("{folder}/config.json")]).json_lines().remove(0);
+    assert_eq!((&alone["parameters"], alone["stored"].is_null()), (levels, true));
+}

@@ -14,6 +14,9 @@ pub const HRM_TYPE: &str = "hrm_act_v1";
 /// The authors' expansion is 4; the hidden width stays within what a kernel's grid can make.
 const MOST_EXPANSION: f32 = 64.0;
 
+/// Of one buffer.
+const MOST_NUMBERS: u64 = 1 << 28;
+
 /// The dimensions of an HRM.
 ///
 /// Shapes elsewhere are written with `V` = vocab_size, `C` = hidden_size, `P` = [`n_puzzle_positions`], `T` =
@@ -172,12 +175,12 @@ impl HrmConfig {
             let expected = format!("above 0, at most {MOST_EXPANSION}");
             return wrong("expansion", expected, self.expansion.to_string());
         }
-        // The table of puzzles may be of any size, because nobody keeps it; all else has to be addressable.
-        let n_cells = self.n_positions() * self.hidden_size.max(self.vocab_size);
-        let n_block = 4 * width * width + 3 * width * self.hidden();
-        let n_blocks = self.h_layers + self.l_layers;
-        if n_block.checked_mul(n_blocks).is_none_or(|n| n > u32::MAX as usize) || n_cells > u32::MAX as usize
-        {
+        // What one puzzle needs, and one block: counts of numbers that fit 32 bits as bytes. The table of puzzles may be
+        // of any size, because nobody keeps it.
+        let (width, hidden) = (width as u64, self.hidden() as u64);
+        let row = hidden.max(2 * width).max(self.vocab_size as u64);
+        let largest = [self.n_positions() as u64 * row, 4 * width * width + 3 * width * hidden];
+        if largest.into_iter().any(|n| n > MOST_NUMBERS) {
             return Err(Error::ConfigTooLarge { file: file.to_owned() });
         }
         Ok(())
@@ -204,8 +207,8 @@ mod tests {
     fn the_released_size() {
         let config = HrmConfig::from_json(&sudoku().to_string(), "c").unwrap();
         assert_eq!((config.hidden(), config.n_positions(), config.head_dim()), (1536, 82, 64));
-        // 27.3 M, of which the authors count the puzzle's embedding apart.
-        assert_eq!(config.n_parameters(), 27_276_290);
+        // The authors count the puzzle's embedding apart.
+        assert_eq!(config.n_parameters(), 27_276_290 + 512);
     }
 
     #[test]
@@ -225,7 +228,8 @@ mod tests {
             ("seq_len", json!(0), "config-value"),
             ("puzzle_emb_ndim", json!(-1), "config-value"),
             ("H_layers", json!("4"), "config-type"),
-            ("hidden_size", json!(65536), "config-too-large"),
+            ("hidden_size", json!(65536), "config-value"),
+            ("seq_len", json!(1 << 20), "config-too-large"),
         ] {
             let mut config = sudoku();
             config[field] = value.clone();

@@ -46,12 +46,12 @@ pub async fn load_checked_hrm(
 
 /// The largest buffer that one puzzle needs, weights taken as f32.
 fn largest_buffer_bytes(config: &HrmConfig) -> u64 {
-    let (c, hidden, n) = (config.hidden_size, config.hidden(), config.n_positions());
+    let [c, hidden, n, v] =
+        [config.hidden_size, config.hidden(), config.n_positions(), config.vocab_size].map(|n| n as u64);
     let block = 4 * c * c + 3 * c * hidden + c;
-    let keys_values = n * 2 * config.num_heads * kv_stride(config.head_dim() as u32);
-    let embedding = (config.vocab_size + n) * c;
-    let largest = [block, keys_values, embedding, n * hidden, config.seq_len * config.vocab_size];
-    4 * largest.into_iter().fold(0, usize::max) as u64
+    let keys_values = n * 2 * config.num_heads as u64 * kv_stride(config.head_dim() as u32) as u64;
+    let largest = [block, keys_values, (v + n) * c, n * hidden, n * v];
+    4 * largest.into_iter().fold(0, u64::max)
 }
 
 /// A miniature for each type that the model's matrices have on the device.

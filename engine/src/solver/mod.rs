@@ -107,6 +107,14 @@ struct Slot {
     answer: Vec<u32>,
 }
 
+impl Slot {
+    /// Segments that it can still take.
+    fn most_left(&self) -> u32 {
+        let last = if self.control.forced > 0 { self.control.forced } else { self.control.cap };
+        last.saturating_sub(self.done).max(1)
+    }
+}
+
 /// In place of a word: there is none yet.
 const NO_WORD: u32 = u32::MAX;
 
@@ -197,7 +205,9 @@ impl Solver {
     pub async fn advance(&mut self) -> Result<Vec<(usize, Vec<Segment>)>> {
         /// Of which most puzzles need most.
         const LOOK_AHEAD: u32 = 4;
-        let n_segments = if self.model.device().looks_ahead() { LOOK_AHEAD } else { 1 };
+        let most = if self.model.device().looks_ahead() { LOOK_AHEAD } else { 1 };
+        let left = self.slots.iter().flatten().map(Slot::most_left).max();
+        let n_segments = left.unwrap_or(1).min(most);
         let done = self.submit(n_segments, submission::Kind::Answer).await;
         Ok(self.all_or_none(done)?.into_iter().map(|(slot, segments, _)| (slot, segments)).collect())
     }

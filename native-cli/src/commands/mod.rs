@@ -17,4 +17,5 @@ pub mod rm;
 pub mod run;
 pub mod serve;
 pub mod show;
+pub mod solve;
 pub mod watch;

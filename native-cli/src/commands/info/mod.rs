@@ -4,6 +4,7 @@
 mod costs;
 mod fits;
 mod parts;
+mod puzzles;
 mod table;
 
 use std::fs;
@@ -26,6 +27,7 @@ use crate::paint::Paint;
 use self::costs::DepthCosts;
 use self::fits::{Fit, Memory};
 use self::parts::Parameters;
+use self::puzzles::PuzzleInfo;
 
 /// `fathom info`.
 #[derive(Debug, Args)]
@@ -148,6 +150,22 @@ struct Subject {
 
 /// Carries out `fathom info`.
 pub fn info(common: &Common, args: InfoArgs) -> anyhow::Result<ExitCode> {
+    let paint = Paint::resolve(common.color, output::stdout_is_terminal());
+    let folder = match &args.model {
+        Some(path) if !path.exists() => {
+            Source::resolve(args.model.clone(), common)?.folder().map(Path::to_owned)
+        }
+        path => path.clone(),
+    };
+    if let Some(puzzles) = folder.map(|path| PuzzleInfo::read(&path)).transpose()?.flatten() {
+        let mut out = io::stdout().lock();
+        if args.json {
+            json_line(&mut out, &puzzles)?;
+        } else {
+            puzzles.print(&mut out, paint)?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let subject = Subject::read(args.model, common)?;
     let window = subject.config.block_size as u64;
     let context = args.context.map_or(window, u64::from);
@@ -160,7 +178,7 @@ pub fn info(common: &Common, args: InfoArgs) -> anyhow::Result<ExitCode> {
     if args.json {
         json_line(&mut out, &info)?;
     } else {
-        table::print(&mut out, &info, Paint::resolve(common.color, output::stdout_is_terminal()))?;
+        table::print(&mut out, &info, paint)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -169,16 +169,16 @@ fn cell(room: Room) -> String {
     }
 }
 
-fn count(n: usize, what: &str) -> String {
+pub fn count(n: usize, what: &str) -> String {
     format!("{} {what}{}", grouped(n as u128), if n == 1 { "" } else { "s" })
 }
 
-fn bytes_of(n: u128) -> String {
+pub fn bytes_of(n: u128) -> String {
     si(n, "B")
 }
 
 /// With thousands apart.
-fn grouped(n: u128) -> String {
+pub fn grouped(n: u128) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
