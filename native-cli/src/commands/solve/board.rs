@@ -71,6 +71,15 @@ impl Board {
         }
     }
 
+    /// The same with cells faint that are not given and still open.
+    pub fn fade(mut self, is_open: impl Fn(usize) -> bool) -> Board {
+        let cells = self.rows.iter_mut().flatten().enumerate();
+        for (_, cell) in cells.filter(|(i, cell)| cell.look != Look::Given && is_open(*i)) {
+            cell.look = Look::Faint;
+        }
+        self
+    }
+
     fn digits(board: &Sudoku, look: impl Fn(usize) -> (Look, char)) -> Board {
         let shape = board.shape();
         let n = shape.n();

@@ -53,6 +53,9 @@ pub fn print(
 /// At least so long stands what a cycle made of the board.
 const PACE: Duration = Duration::from_millis(350);
 
+/// A cell is decided when its likeliest word has this probability.
+const SURE: f32 = 0.9;
+
 /// Solves a puzzle before the reader's eyes: the board after every H cycle, drawn over the one before.
 ///
 /// # Errors
@@ -86,8 +89,11 @@ pub fn watch(
                 }
                 let shares = probabilities(logits, n_vocab);
                 let answer = question.answer(task, &likeliest(&shares, n_vocab));
-                let least = shares.chunks(n_vocab).map(|cell| cell.iter().fold(0.0, |m: f32, &p| m.max(p)));
-                let unsure = least.filter(|&p| p < 0.9).count();
+                let open: Vec<bool> = shares
+                    .chunks(n_vocab)
+                    .map(|cell| cell.iter().fold(0.0, |most: f32, &p| most.max(p)) < SURE)
+                    .collect();
+                let unsure = open.iter().filter(|&&open| open).count();
                 let title = format!(
                     "segment {}, cycle {} of {n_cycles}: {} confident, {unsure} of {} cells unsure",
                     watched.segment.segment,
@@ -97,7 +103,13 @@ pub fn watch(
                 );
                 // Up to the headline; what is below is drawn over.
                 write!(out, "\x1b[{height}A")?;
-                draw(out, &Board::answer(question, &answer, before.as_ref()), &title, paint)?;
+                let board = Board::answer(question, &answer, before.as_ref());
+                // Only a board of digits has the model's cells.
+                let board = match question {
+                    Question::Sudoku { .. } => board.fade(|cell| open.get(cell).is_some_and(|&open| open)),
+                    _ => board,
+                };
+                draw(out, &board, &title, paint)?;
                 out.flush()?;
                 before = Some(answer);
             }
