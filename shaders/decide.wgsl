@@ -31,7 +31,7 @@ struct Verdict {
     segment: u32,
     by: u32,      // what halted it; 0: nothing yet
     changed: u32,
-    is_bad: u32,  // 1: a logit is not finite
+    is_bad: u32,  // 1: a logit or a halting value is not finite
     q_halt: f32,
     q_continue: f32,
 }
@@ -51,6 +51,11 @@ const BY_FORCED = 3u;
 var<workgroup> changed: atomic<u32>;
 var<workgroup> bad: atomic<u32>;
 
+// By its exponent: other tests may be optimised away.
+fn is_finite(v: f32) -> bool {
+    return (bitcast<u32>(v) & 0x7f800000u) != 0x7f800000u;
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let s = group.x;
@@ -69,7 +74,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             var is_bad = false;
             for (var v = 0u; v < p.n_vocab; v++) {
                 let logit = logits[at + v];
-                is_bad = is_bad || (bitcast<u32>(logit) & 0x7f800000u) == 0x7f800000u;
+                is_bad = is_bad || !is_finite(logit);
                 if (logit > logits[at + best]) {
                     best = v;
                 }
@@ -95,6 +100,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (c.by_threshold == 1u) {
         test = values.x >= c.threshold;
     }
+    let is_bad = select(atomicLoad(&bad), 1u, !is_finite(values.x) || !is_finite(values.y));
     var by = 0u;
     if (c.forced != 0u) {
         if (segment == c.forced) {
@@ -108,5 +114,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (by != 0u) {
         mask[s] = vec2<u32>(p.step, 0u);
     }
-    verdicts[(p.step - 1u) * p.n_sequences + s] = Verdict(segment, by, n_changed, atomicLoad(&bad), values.x, values.y);
+    verdicts[(p.step - 1u) * p.n_sequences + s] = Verdict(segment, by, n_changed, is_bad, values.x, values.y);
 }

@@ -5,17 +5,20 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::collections::HashMap;
 use std::fs;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use fathom_engine::{
-    Device, DeviceRequest, HaltedBy, Halting, Hrm, ModelFiles, Noise, Puzzle, Segment, Solver, Watched,
-    most_confident,
+    Device, DeviceRequest, HaltedBy, Halting, Hrm, HrmConfig, ModelFiles, Noise, Puzzle, Segment, Solver,
+    Watched, WeightType, WeightTypes, hrm_tensors, most_confident,
 };
 use fathom_tests::forms::{HRM_CASES, golden};
-use fathom_tests::{DEVICES, open};
+use fathom_tests::{DEVICES, model_of, open};
 use pollster::block_on;
 use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
 
 /// A golden case: its puzzles, and for each segment and puzzle the logits and (q_halt, q_continue).
 struct Case {
@@ -100,7 +103,11 @@ fn watch_all(model: &Arc<Hrm>, puzzles: &[Puzzle], halting: Halting) -> Vec<Vec<
 fn solve_all(model: &Arc<Hrm>, puzzles: &[Puzzle], n_slots: usize, halting: Halting) -> Vec<Vec<Segment>> {
     let mut solved = vec![vec![]; puzzles.len()];
     let mut solver = Solver::new(model, n_slots).unwrap();
-    block_on(solver.solve(puzzles, halting, &mut |i, segments| solved[i] = segments)).unwrap();
+    let mut on_halt = |i: usize, segments: fathom_engine::Result<Vec<Segment>>| {
+        solved[i] = segments.unwrap();
+        ControlFlow::Continue(())
+    };
+    block_on(solver.solve(&mut puzzles.iter().cloned(), halting, &mut on_halt)).unwrap();
     solved
 }
 
@@ -217,15 +224,81 @@ fn a_batch_is_each_puzzle_alone() {
                 }
                 assert_eq!(alone[0].len(), together[b].len());
             }
-            // Slots that are used again, and fewer than there are puzzles.
+            // Slots that are used again, and fewer than there are puzzles; several segments in a submission, and one.
             let mut many: Vec<Puzzle> = expected.puzzles.iter().rev().cloned().collect();
             many.extend(expected.puzzles.iter().cloned());
-            let solved = solve_all(&model, &many, 3, Halting::Q);
-            for (segments, b) in solved.iter().zip([3, 2, 1, 0, 0, 1, 2, 3]) {
-                let watched: Vec<_> = together[b].iter().map(|watched| watched.segment.clone()).collect();
-                assert_eq!(segments, &watched, "{case} on {request:?}, puzzle {b}");
+            for looks_ahead in [true, false] {
+                device.look_ahead(looks_ahead);
+                let solved = solve_all(&model, &many, 3, Halting::Q);
+                for (segments, b) in solved.iter().zip([3, 2, 1, 0, 0, 1, 2, 3]) {
+                    let watched: Vec<_> = together[b].iter().map(|watched| watched.segment.clone()).collect();
+                    assert_eq!(segments, &watched, "{case} on {request:?}, puzzle {b}");
+                }
             }
         }
+    }
+}
+
+/// Matrices in another type compute what the model of their numbers in f32 does: rows that go to the device in another
+/// order take their scales along.
+#[test]
+fn narrow_weights_are_their_numbers() {
+    let case = HRM_CASES[1];
+    let puzzles = &Case::read(case).puzzles[..2];
+    for stored in [WeightType::F16, WeightType::Q8, WeightType::Q4] {
+        let mut files = ModelFiles::read_folder(&golden().join(case)).expect(case);
+        files.types = WeightTypes::all(Some(stored));
+        let wide = ModelFiles { types: WeightTypes::default(), ..widened(&files) };
+        for request in &DEVICES {
+            let device = Arc::new(open(request));
+            let seen = [&files, &wide].map(|files| {
+                let model = block_on(Hrm::load(files, Arc::clone(&device), &mut |_| ())).expect(case);
+                watch_all(&model, puzzles, Halting::Segments(2))
+            });
+            assert_eq!(seen[0], seen[1], "{stored:?} on {request:?}");
+        }
+    }
+}
+
+/// The same model with every matrix as f32 numbers that its type stands for.
+fn widened(files: &ModelFiles) -> ModelFiles {
+    let weights = files.open_weights().unwrap();
+    let config = files.config.clone();
+    let tensors = hrm_tensors(&HrmConfig::from_json(&config, "config.json").unwrap());
+    let read: Vec<_> = tensors
+        .into_iter()
+        .map(|(name, shape)| {
+            let tensor = weights.tensor(&name, &shape).unwrap();
+            (name, shape, block_on(tensor.read_as(WeightType::F32, 0..tensor.n())).unwrap().data)
+        })
+        .collect();
+    let views = read.iter().map(|(name, shape, bytes)| {
+        (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
+    });
+    let file = safetensors::serialize(views, None::<HashMap<String, String>>).unwrap();
+    model_of(&config, file)
+}
+
+/// What is no number is the failure of the one puzzle that has it; the others have their results.
+#[test]
+fn a_puzzle_fails_alone() {
+    for request in &DEVICES {
+        let (model, expected) = (load(HRM_CASES[1], open(request)), Case::read(HRM_CASES[1]));
+        let plain = solve_all(&model, &expected.puzzles, 4, Halting::Q);
+        let mut puzzles = expected.puzzles.clone();
+        puzzles[1].noise = Some(Noise { sigma: f32::MAX, seed: 1 });
+        let mut solver = Solver::new(&model, 3).unwrap();
+        let mut found: Vec<Option<Result<Vec<Segment>, &str>>> = vec![None; puzzles.len()];
+        let mut on_halt = |i: usize, segments: fathom_engine::Result<Vec<Segment>>| {
+            found[i] = Some(segments.map_err(|error| error.code()));
+            ControlFlow::Continue(())
+        };
+        block_on(solver.solve(&mut puzzles.into_iter(), Halting::Q, &mut on_halt)).unwrap();
+        for (i, found) in found.into_iter().enumerate() {
+            let expected = if i == 1 { Err("non-finite-logits") } else { Ok(plain[i].clone()) };
+            assert_eq!(found, Some(expected), "puzzle {i} on {request:?}");
+        }
+        assert!(solver.is_idle());
     }
 }
 

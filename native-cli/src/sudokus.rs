@@ -11,7 +11,7 @@ pub struct BuiltIn {
 }
 
 /// All, by the boards that they solve.
-pub const ALL: [(Shape, BuiltIn); 1] = [(
+pub static ALL: [(Shape, BuiltIn); 1] = [(
     Shape::SIX,
     BuiltIn {
         name: "sudoku-6x6 (built in)",
@@ -22,8 +22,7 @@ pub const ALL: [(Shape, BuiltIn); 1] = [(
 
 /// The one for boards of a shape.
 pub fn find(shape: Shape) -> Option<&'static BuiltIn> {
-    static MODELS: &[(Shape, BuiltIn)] = &ALL;
-    MODELS.iter().find(|(of, _)| *of == shape).map(|(_, model)| model)
+    ALL.iter().find(|(of, _)| *of == shape).map(|(_, model)| model)
 }
 
 impl BuiltIn {

@@ -17,6 +17,12 @@ const MOST_EXPANSION: f32 = 64.0;
 /// Of one buffer.
 const MOST_NUMBERS: u64 = 1 << 28;
 
+/// Rows that one dimension of a kernel's grid can hold.
+const MOST_ROWS: usize = 65535;
+
+/// Block applications of a segment, which is recorded as a whole: over a hundred times the released size's.
+const MOST_APPLICATIONS: u128 = 4096;
+
 /// The dimensions of an HRM.
 ///
 /// Shapes elsewhere are written with `V` = vocab_size, `C` = hidden_size, `P` = [`n_puzzle_positions`], `T` =
@@ -122,9 +128,9 @@ impl HrmConfig {
 
     /// Width of the MLP's hidden numbers.
     pub fn hidden(&self) -> usize {
-        // In 64 bits, as the authors' Python rounds it.
+        // In 64 bits and ties to even, as the authors' Python rounds it.
         let width = f64::from(self.expansion) * self.hidden_size as f64 * 2.0 / 3.0;
-        (width.round() as usize).max(1).next_multiple_of(256)
+        (width.round_ties_even() as usize).max(1).next_multiple_of(256)
     }
 
     /// Positions before the cells that the puzzle's own embedding takes, P.
@@ -174,6 +180,16 @@ impl HrmConfig {
         if self.expansion <= 0.0 || self.expansion > MOST_EXPANSION {
             let expected = format!("above 0, at most {MOST_EXPANSION}");
             return wrong("expansion", expected, self.expansion.to_string());
+        }
+        if self.n_positions() > MOST_ROWS {
+            let expected = format!("such that a puzzle has at most {MOST_ROWS} positions");
+            return wrong("seq_len", expected, self.seq_len.to_string());
+        }
+        let of_h_cycle = (self.l_cycles as u128) * (self.l_layers as u128) + self.h_layers as u128;
+        let n_applications = self.h_cycles as u128 * of_h_cycle;
+        if n_applications > MOST_APPLICATIONS {
+            let expected = format!("such that a segment is at most {MOST_APPLICATIONS} blocks");
+            return wrong("H_cycles", expected, format!("{} ({n_applications} blocks)", self.h_cycles));
         }
         // What one puzzle needs, and one block: counts of numbers that fit 32 bits as bytes. The table of puzzles may be
         // of any size, because nobody keeps it.
@@ -229,12 +245,16 @@ mod tests {
             ("puzzle_emb_ndim", json!(-1), "config-value"),
             ("H_layers", json!("4"), "config-type"),
             ("hidden_size", json!(65536), "config-value"),
-            ("seq_len", json!(1 << 20), "config-too-large"),
+            ("seq_len", json!(1 << 20), "config-value"),
+            ("H_cycles", json!(1024), "config-value"),
         ] {
             let mut config = sudoku();
             config[field] = value.clone();
             let error = HrmConfig::from_json(&config.to_string(), "c").unwrap_err();
             assert_eq!(error.code(), code, "{field} {value}: {error}");
         }
+        let mut wide = sudoku();
+        (wide["hidden_size"], wide["num_heads"]) = (json!(16384), json!(64));
+        assert_eq!(HrmConfig::from_json(&wide.to_string(), "c").unwrap_err().code(), "config-too-large");
     }
 }

@@ -1,6 +1,7 @@
 //! Small models of odd sizes that between them call every kernel, most in several variants: each type of weights,
 //! each epilogue, one row and several, heads that share keys and heads that do not.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::config::{Config, DEFAULT_HALT_BIAS, HrmConfig, HrmPositions, KvType};
@@ -50,7 +51,8 @@ async fn solve(model: &Arc<Hrm>) -> Result<()> {
     let tokens = |first: u32| (0..model.config().seq_len as u32).map(|j| (first + 3 * j) % 11).collect();
     let puzzle = |first: u32| Puzzle { tokens: tokens(first), identifier: first, noise: None };
     let mut solver = Solver::new(model, 2)?;
-    solver.solve(&[puzzle(0), puzzle(1), puzzle(2)], Halting::Settled, &mut |_, _| ()).await?;
+    let mut go_on = |_, _| ControlFlow::Continue(());
+    solver.solve(&mut (0..3).map(puzzle), Halting::Settled, &mut go_on).await?;
     solver.begin(1, &puzzle(2), Halting::Segments(1)).await?;
     solver.watch().await?;
     Ok(())

@@ -59,7 +59,7 @@ pub struct Verdict {
     pub by: u32,
     /// Cells with another answer than in the segment before.
     pub changed: u32,
-    /// 1: a logit is not finite.
+    /// 1: a logit or a halting value is not finite.
     pub is_bad: u32,
     /// The halting values.
     pub q: [f32; 2],
@@ -141,6 +141,7 @@ fn twin(call: &Call, mut bindings: Bindings<'_>) {
         }
         let segment = c.done + p.step;
         let [q_halt, q_continue] = q[s * p.capacity as usize];
+        is_bad |= !q_halt.is_finite() || !q_continue.is_finite();
         let test = if c.by_threshold == 1 { q_halt >= c.threshold } else { q_halt > q_continue };
         let by = if c.forced != 0 {
             if segment == c.forced { BY_FORCED } else { 0 }

@@ -7,6 +7,7 @@
 mod noise;
 mod submission;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 pub use self::noise::Noise;
@@ -201,8 +202,9 @@ impl Solver {
     /// served by that. What halted leaves its slot.
     ///
     /// # Errors
-    /// [`Error::NonFiniteLogits`], those of the device: all slots are empty then.
-    pub async fn advance(&mut self) -> Result<Vec<(usize, Vec<Segment>)>> {
+    /// Those of the device: all slots are empty then. That of a puzzle, [`Error::NonFiniteLogits`], is its own: its slot is
+    /// empty then.
+    pub async fn advance(&mut self) -> Result<Vec<(usize, Result<Vec<Segment>>)>> {
         /// Of which most puzzles need most.
         const LOOK_AHEAD: u32 = 4;
         let most = if self.model.device().looks_ahead() { LOOK_AHEAD } else { 1 };
@@ -215,35 +217,36 @@ impl Solver {
     /// Thinks one segment on, and shows every H cycle of it.
     ///
     /// # Errors
-    /// Those of [`Solver::advance`].
+    /// Those of [`Solver::advance`], the first of a puzzle's too.
     pub async fn watch(&mut self) -> Result<Vec<Watched>> {
         let done = self.submit(1, submission::Kind::Watch).await;
         let watched = |(slot, segments, cycles): submission::Outcome| {
-            segments.into_iter().next().map(|segment| Watched { slot, segment, cycles })
+            let segment = segments.map(|segments| segments.into_iter().next()).transpose()?;
+            Some(segment.map(|segment| Watched { slot, segment, cycles }))
         };
-        Ok(self.all_or_none(done)?.into_iter().filter_map(watched).collect())
+        self.all_or_none(done)?.into_iter().filter_map(watched).collect()
     }
 
     /// Solves all puzzles, as many at a time as there are slots, and tells of each as it halts: its place in the list and
-    /// all of its segments.
+    /// all of its segments, or why there are none. A puzzle is asked for when it has a slot.
     ///
     /// # Errors
     /// Those of [`Solver::begin`] and [`Solver::advance`].
     pub async fn solve(
         &mut self,
-        puzzles: &[Puzzle],
+        puzzles: &mut dyn Iterator<Item = Puzzle>,
         halting: Halting,
-        on_halt: &mut dyn FnMut(usize, Vec<Segment>),
+        on_halt: &mut dyn FnMut(usize, Result<Vec<Segment>>) -> ControlFlow<()>,
     ) -> Result<()> {
         self.slots.fill(None);
-        let mut waiting = puzzles.iter().enumerate();
+        let mut waiting = puzzles.enumerate();
         let mut here: Vec<(usize, Vec<Segment>)> = vec![(0, vec![]); self.slots.len()];
         loop {
             for (slot, here) in here.iter_mut().enumerate() {
                 if self.slots[slot].is_none()
                     && let Some((i, puzzle)) = waiting.next()
                 {
-                    self.begin(slot, puzzle, halting).await?;
+                    self.begin(slot, &puzzle, halting).await?;
                     *here = (i, vec![]);
                 }
             }
@@ -251,9 +254,19 @@ impl Solver {
                 return Ok(());
             }
             for (slot, segments) in self.advance().await? {
-                here[slot].1.extend(segments);
-                if self.slots[slot].is_none() {
-                    on_halt(here[slot].0, std::mem::take(&mut here[slot].1));
+                let (i, so_far) = &mut here[slot];
+                let all = segments.map(|segments| {
+                    so_far.extend(segments);
+                    std::mem::take(so_far)
+                });
+                match all {
+                    Ok(segments) if self.slots[slot].is_some() => *so_far = segments,
+                    all => {
+                        if on_halt(*i, all).is_break() {
+                            self.slots.fill(None);
+                            return Ok(());
+                        }
+                    }
                 }
             }
         }

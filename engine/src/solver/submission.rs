@@ -1,6 +1,7 @@
 //! One submission: the rows of the puzzles that are here, some segments of them, and what came back.
 
 use super::{Segment, Slot, Solver};
+use crate::config::HrmConfig;
 use crate::device::Region;
 use crate::error::{Error, Result};
 use crate::halting::HaltedBy;
@@ -17,8 +18,8 @@ pub enum Kind {
     Watch,
 }
 
-/// A slot, its segments, and the logits after each H cycle where somebody watches.
-pub type Outcome = (usize, Vec<Segment>, Vec<Vec<f32>>);
+/// A slot, its segments or why it has none, and the logits after each H cycle where somebody watches.
+pub type Outcome = (usize, Result<Vec<Segment>>, Vec<Vec<f32>>);
 
 impl Solver {
     pub(super) async fn submit(&mut self, n_segments: u32, kind: Kind) -> Result<Vec<Outcome>> {
@@ -35,7 +36,7 @@ impl Solver {
         }
         let rows = self.write_inputs(&active)?;
         if kind == Kind::Watch {
-            let n_bytes = (4 * config.h_cycles * active.len() * n_cells * n_vocab) as u64;
+            let n_bytes = seen_bytes(config, active.len());
             if self.state.seen.n_bytes() < n_bytes {
                 self.state.seen = device.buffer("logits of cycles", n_bytes)?;
             }
@@ -71,7 +72,7 @@ impl Solver {
             Region { buffer: &state.answers, at: slab_bytes, bytes: slab_bytes * u64::from(n_segments) },
         ];
         if kind == Kind::Watch {
-            let bytes = (4 * config.h_cycles * active.len() * n_cells * n_vocab) as u64;
+            let bytes = seen_bytes(config, active.len());
             reads.push(Region { buffer: &state.seen, at: 0, bytes });
         }
         let read = device.run(r, &reads).await?;
@@ -85,11 +86,9 @@ impl Solver {
                 let answer = &answers[(step * n_slots + slot) * n_cells..][..n_cells];
                 (verdicts[step * n_slots + slot], answer)
             };
-            let mut segments = vec![];
+            let (mut segments, mut is_bad) = (vec![], false);
             for (verdict, answer) in (0..n_segments as usize).map(of_step) {
-                if verdict.is_bad != 0 {
-                    return Err(Error::NonFiniteLogits { position: config.n_puzzle_positions() });
-                }
+                is_bad |= verdict.is_bad != 0;
                 segments.push(Segment {
                     segment: verdict.segment,
                     answer: answer.to_vec(),
@@ -97,7 +96,7 @@ impl Solver {
                     q: verdict.q,
                     halted_by: HaltedBy::from_word(verdict.by),
                 });
-                if verdict.by != 0 {
+                if verdict.by != 0 || is_bad {
                     break;
                 }
             }
@@ -106,6 +105,13 @@ impl Solver {
             let cycles = cycles.take(if kind == Kind::Watch { config.h_cycles } else { 0 });
             let cycles = cycles.map(|cycle| cycle[own.clone()].to_vec()).collect();
             self.confirm(slot, &segments);
+            let segments = if is_bad {
+                // Of this puzzle alone: others never see its numbers.
+                self.drop_slot(slot);
+                Err(Error::NonFiniteLogits { position: config.n_puzzle_positions() })
+            } else {
+                Ok(segments)
+            };
             outcomes.push((slot, segments, cycles));
         }
         outcomes.sort_by_key(|&(slot, ..)| slot);
@@ -156,4 +162,9 @@ impl Solver {
             None => {}
         }
     }
+}
+
+/// The logits of all cycles of a watched segment.
+fn seen_bytes(config: &HrmConfig, n_puzzles: usize) -> u64 {
+    [config.h_cycles, n_puzzles, config.seq_len, config.vocab_size].into_iter().fold(4, |n, of| n * of as u64)
 }

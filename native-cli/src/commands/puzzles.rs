@@ -1,7 +1,7 @@
 //! `fathom puzzles`: Sudokus to try models on, or to train them on; none of them is another one in disguise.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -11,11 +11,14 @@ use std::str::FromStr;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use fathom_engine::puzzle::Random;
-use fathom_engine::puzzle::sudoku::{Grade, Made, Shape, Sudoku, generate};
+use fathom_engine::puzzle::sudoku::{Grade, Made, Shape, generate};
 use tempfile::NamedTempFile;
 
 use crate::args::at_least_one;
 use crate::failure::usage;
+
+use super::solve::input;
+use super::solve::question::Question;
 
 const EXAMPLES: &str = "\
 Comma-separated values: puzzle, solution (both row by row, . for a blank), givens, grade. What a grade needs:
@@ -117,13 +120,20 @@ pub fn puzzles(args: PuzzlesArgs) -> anyhow::Result<ExitCode> {
     }
     let mut seen = HashSet::new();
     for path in &args.without {
-        let read = fs::read_to_string(path).map_err(anyhow::Error::new);
-        let added = read.and_then(|text| remember(&text, &mut seen));
-        added.with_context(|| format!("--without {}", path.display()))?;
+        let given = input::read(&path.display().to_string()).context("--without")?;
+        seen.extend(given.questions.iter().filter_map(|question| match question {
+            Question::Sudoku { puzzle, .. } => Some(puzzle.fingerprint()),
+            _ => None,
+        }));
     }
     let maker = Maker { shape: args.size, givens, grades: args.grade, random: Random::new(args.seed), seen };
     match &args.out {
         None => maker.write(args.count as usize, &mut io::stdout().lock())?,
+        // A device or a pipe is written to, not replaced.
+        Some(path) if path.exists() && !path.is_file() => {
+            let mut file = File::create(path).with_context(|| format!("--out {}", path.display()))?;
+            maker.write(args.count as usize, &mut file)?;
+        }
         Some(path) => {
             let context = || format!("--out {}", path.display());
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -139,20 +149,6 @@ pub fn puzzles(args: PuzzlesArgs) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Adds the fingerprints of a file's puzzles: the first column, or the line.
-fn remember(text: &str, seen: &mut HashSet<u64>) -> anyhow::Result<()> {
-    for (i, line) in text.lines().enumerate() {
-        let puzzle = line.split(',').next().unwrap_or_default().trim();
-        let is_header = i == 0 && puzzle == "puzzle";
-        if puzzle.is_empty() || is_header {
-            continue;
-        }
-        let board: Sudoku = puzzle.parse().with_context(|| format!("line {} of the file", i + 1))?;
-        seen.insert(board.fingerprint());
-    }
-    Ok(())
 }
 
 struct Maker {

@@ -53,6 +53,7 @@ impl State {
     pub fn new(config: &HrmConfig, device: &Device, n_sequences: usize) -> Result<State> {
         let (n, n_slots) = (n_sequences, n_sequences * config.n_positions());
         let n_cells = n_sequences * config.seq_len;
+        // Checked by the configuration and by the number of slots to fit 32 bits as numbers, not as bytes.
         let words = |label: &str, n: usize| device.buffer(label, 4 * n as u64);
         let states = |label: &str| words(label, n_slots * config.hidden_size);
         Ok(State {

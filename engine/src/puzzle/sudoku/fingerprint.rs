@@ -9,7 +9,8 @@ const ROUNDS: u64 = 5;
 
 impl Sudoku {
     /// Equal for boards that are the same but for a [`Symmetry`](super::Symmetry). Different ones differ, but
-    /// for rare chance: that two are equal is a reason to leave one out, not a proof.
+    /// for rare chance: that two are equal is a reason to leave one out, not a proof. It is made for puzzles: all full boards
+    /// of a size have one number, as nothing in a full board sets a cell apart.
     ///
     /// Cells and digits have colours, which grow more particular each round: a cell's by those of its digit, row,
     /// column, box, band and stack, a digit's by those of its cells. Sums do not know an order.

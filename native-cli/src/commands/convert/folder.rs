@@ -106,7 +106,12 @@ fn sweep(parent: &Path) {
         // Killed before it had a lock it left an empty folder; no other lets itself be removed this way.
         let _it_is_not_empty = fs::remove_dir(&path);
         let holds_a_model = path.join(OLD).exists() && path.join(NEW).exists();
-        if !holds_a_model && File::open(path.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok()) {
+        // The lock comes before the new folder: without it somebody was killed who had begun to sweep.
+        let is_left = match File::open(path.join(LOCK)) {
+            Ok(lock) => lock.try_lock().is_ok(),
+            Err(_) => path.join(NEW).exists(),
+        };
+        if !holds_a_model && is_left {
             let _another_time = fs::remove_dir_all(path);
         }
     }

@@ -22,7 +22,7 @@ pub struct PuzzleInfo {
     parameters: Parameters,
     stored: Option<Stored>,
     /// Multiplications and additions of one segment of one puzzle.
-    segment_flops: u64,
+    segment_flops: u128,
     /// What is kept for one puzzle between segments.
     carry_bytes: u64,
 }
@@ -75,11 +75,11 @@ impl PuzzleInfo {
             let tensors = hrm_tensors(config).into_iter().filter(|(name, _)| name.contains(part));
             tensors.map(|(_, shape)| shape.iter().map(|&n| n as u64).product::<u64>()).sum()
         };
-        let (n, c) = (config.n_positions() as u64, config.hidden_size as u64);
-        let block = 4 * c * c + 3 * c * config.hidden() as u64;
+        let (n, c) = (config.n_positions() as u128, config.hidden_size as u128);
+        let block = 4 * c * c + 3 * c * config.hidden() as u128;
         // Two for each weight and row; scores and values of all pairs of positions.
         let application = 2 * n * block + 4 * n * n * c;
-        let head = 2 * config.seq_len as u64 * config.vocab_size as u64 * c;
+        let head = 2 * config.seq_len as u128 * config.vocab_size as u128 * c;
         PuzzleInfo {
             model,
             task: Task::of(config).map(|task| match task {
@@ -94,8 +94,8 @@ impl PuzzleInfo {
                 puzzle_table: n_of("puzzle_emb"),
             },
             stored,
-            segment_flops: config.segment_applications() as u64 * application + head,
-            carry_bytes: 4 * 3 * n * c,
+            segment_flops: config.segment_applications() as u128 * application + head,
+            carry_bytes: 4 * 3 * config.n_positions() as u64 * config.hidden_size as u64,
             config: Dimensions {
                 seq_len: config.seq_len,
                 vocab_size: config.vocab_size,
@@ -151,7 +151,7 @@ impl PuzzleInfo {
             )?;
         }
         writeln!(out, "\n{}", paint.strong("A segment of a puzzle"))?;
-        writeln!(out, "  {:<24}{:>16}", "operations", grouped(self.segment_flops.into()))?;
+        writeln!(out, "  {:<24}{:>16}", "operations", grouped(self.segment_flops))?;
         writeln!(out, "  {:<24}{:>16}", "kept between segments", bytes_of(self.carry_bytes.into()))?;
         out.flush()
     }

@@ -144,6 +144,12 @@ impl Board {
         lines
     }
 
+    /// Lines.
+    pub fn height(&self) -> usize {
+        let lines_above = self.rows.iter().filter(|row| row.first().is_some_and(|cell| cell.line_above));
+        self.rows.len() + lines_above.count()
+    }
+
     /// Characters of a line.
     pub fn width(&self) -> usize {
         self.rows.first().map_or(0, |row| row.iter().map(|cell| if cell.line_before { 4 } else { 2 }).sum())

@@ -38,7 +38,7 @@ pub fn read(argument: &str) -> anyhow::Result<Given> {
     }
     let path = Path::new(argument);
     // A puzzle of dots and digits is no file's name, whatever else may be.
-    if path.is_file() {
+    if path.exists() && !path.is_dir() {
         let text = fs::read_to_string(path).with_context(|| argument.to_owned())?;
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         return parse(&text, stem.as_deref()).with_context(|| argument.to_owned());
@@ -64,6 +64,8 @@ pub fn new(shape: Shape, grade: Option<Grade>, seed: u64) -> anyhow::Result<Ques
 
 /// `stem` is the file's name, which is that of an ARC task.
 fn parse(text: &str, stem: Option<&str>) -> anyhow::Result<Given> {
+    // Windows programs put a mark before UTF-8.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let one = |question| Given { questions: vec![question], is_list: false };
     let trimmed = text.trim();
     if trimmed.starts_with('{') {
@@ -76,10 +78,11 @@ fn parse(text: &str, stem: Option<&str>) -> anyhow::Result<Given> {
         };
         return Ok(Given { questions: task.asked.into_iter().map(ask).collect(), is_list: false });
     }
-    if trimmed.contains(['S', 'G', '#']) {
+    let is_maze = |c: char| "#SGo .\r\n".contains(c);
+    if trimmed.contains(['S', 'G', '#']) && trimmed.chars().all(is_maze) {
         return Ok(one(Question::Maze(text.parse::<Maze>()?.unmarked())));
     }
-    let lines = || trimmed.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty());
+    let lines = || text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty());
     let is_board = |line: &str| line.parse::<Sudoku>().is_ok();
     let is_list = trimmed.contains(',') || (lines().count() > 1 && lines().any(|(_, line)| is_board(line)));
     if !is_list {
@@ -88,7 +91,7 @@ fn parse(text: &str, stem: Option<&str>) -> anyhow::Result<Given> {
     let mut lines = lines().peekable();
     let mut columns = Columns::default();
     if let Some(&(_, first)) = lines.peek()
-        && first.split(',').any(|name| COLUMNS.contains(&name.trim().to_lowercase().as_str()))
+        && fields(first).any(|name| COLUMNS.contains(&name.to_lowercase().as_str()))
     {
         columns = Columns::named(first);
         lines.next();
@@ -101,6 +104,11 @@ fn sudoku(text: &str) -> anyhow::Result<Question> {
     Ok(Question::Sudoku { puzzle: text.parse()?, grade: None })
 }
 
+/// Of a line; neither puzzles nor their grades hold commas.
+fn fields(line: &str) -> impl Iterator<Item = &str> {
+    line.split(',').map(|field| field.trim().trim_matches('"'))
+}
+
 /// Where a list has what.
 #[derive(Default)]
 struct Columns {
@@ -110,13 +118,13 @@ struct Columns {
 
 impl Columns {
     fn named(header: &str) -> Columns {
-        let names: Vec<String> = header.split(',').map(|name| name.trim().to_lowercase()).collect();
+        let names: Vec<String> = fields(header).map(str::to_lowercase).collect();
         let position = |wanted: &[&str]| names.iter().position(|name| wanted.contains(&name.as_str()));
         Columns { puzzle: position(&COLUMNS).unwrap_or(0), grade: position(&["grade"]) }
     }
 
     fn read(&self, line: &str) -> anyhow::Result<Question> {
-        let field = |i: usize| line.split(',').nth(i).map(|field| field.trim().trim_matches('"'));
+        let field = |i: usize| fields(line).nth(i);
         let puzzle = field(self.puzzle).context("the column of puzzles is missing")?.parse()?;
         let grade = self.grade.and_then(field).and_then(|grade| grade.parse().ok());
         Ok(Question::Sudoku { puzzle, grade })
@@ -138,6 +146,7 @@ mod tests {
             ("puzzle,solution,givens,grade\n1.34341221434321,x,15,easy\n", 1, true),
             ("source,question,answer\nweb,1.34341221434321,y\n", 1, true),
             ("1.34341221434321,1234341221434321\n", 1, true),
+            ("\u{feff}\"Puzzle\",\"Grade\"\r\n\"1.34341221434321\",easy\r\n", 1, true),
             ("#####\n#S G#\n#####", 1, false),
             (r#"{"train": [], "test": [{"input": [[1]]}, {"input": [[2]], "output": [[3]]}]}"#, 2, false),
         ] {
@@ -153,7 +162,7 @@ mod tests {
     fn a_wrong_line_is_named() {
         for (text, part) in [
             ("1.34341221434321\n1.3434122143432", "line 2: a Sudoku must have"),
-            ("puzzle\n1.34341221434321,\n1.34341221434329,", "line 3"),
+            ("\n\npuzzle\n1.34341221434321,\n1.34341221434329,", "line 5"),
             ("", "16, 36 or 81 cells, found 0"),
             ("hello", "line 1, column 1"),
         ] {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -59,11 +60,22 @@ pub fn solve_all(
     let grades: Vec<Option<Grade>> = questions.iter().map(grade_of).collect();
     let began = Instant::now();
     solve(model, questions, ways, &mut |i, solved| {
-        tallies.entry(grades[i]).or_default().add(&solved);
-        if json && lost.is_none() {
-            lost = json_line(out, &PuzzleObject::of(i + 1, &questions[i], &solved)).err();
-        }
         bar.inc(1);
+        let tally = tallies.entry(grades[i]).or_default();
+        match solved {
+            Ok(solved) => {
+                tally.add(&solved);
+                if json {
+                    lost = json_line(out, &PuzzleObject::of(i + 1, &questions[i], &solved)).err();
+                }
+            }
+            Err(error) => {
+                tally.puzzles += 1;
+                output::note(&format!("puzzle {}: {error}", i + 1));
+            }
+        }
+        // Nobody reads any more.
+        if lost.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     let took = began.elapsed();
     bar.finish_and_clear();
@@ -89,7 +101,7 @@ pub fn solve_all(
         "{} on {}, {} at a time",
         model.name(),
         model.device().name(),
-        ways.batch.min(questions.len())
+        ways.at_a_time(model, questions.len())
     )?;
     Ok(())
 }

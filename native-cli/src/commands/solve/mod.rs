@@ -2,14 +2,14 @@
 
 mod board;
 mod identifiers;
-mod input;
+pub(super) mod input;
 mod many;
 mod one;
-mod question;
+pub(super) mod question;
 mod report;
 mod thought;
 
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ Examples:
 pub struct SolveArgs {
     /// A Sudoku (4x4, 6x6 or 9x9; . or 0 is blank), a file of puzzles, one a line or CSV, a maze, an ARC task; - reads
     /// standard input [default: a new Sudoku]
-    #[arg(value_name = "PUZZLE", allow_hyphen_values = true)]
+    #[arg(value_name = "PUZZLE")]
     pub puzzle: Option<String>,
     /// Which model.
     #[command(flatten)]
@@ -64,8 +64,8 @@ pub struct SolveArgs {
     /// Halt when the model is that sure of its whole answer, 0 to 1
     #[arg(long, value_name = "P", value_parser = finite, allow_negative_numbers = true, conflicts_with = "halt")]
     pub confidence: Option<f32>,
-    /// Think about K copies of each puzzle and take the surest answer: the puzzle as it is, others permuted
-    #[arg(long, value_name = "K", value_parser = at_least_one, allow_negative_numbers = true, default_value_t = 1)]
+    /// Think about K copies of each puzzle, at most 1024, and take the surest answer: the puzzle as it is, others permuted
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=1024), default_value_t = 1)]
     pub rollouts: u32,
     /// Shake the copies' first state by normal noise instead of permuting them
     #[arg(long, value_name = "SIGMA", value_parser = finite, allow_negative_numbers = true, default_value_t = 0.0)]
@@ -94,6 +94,9 @@ pub struct SolveArgs {
     pub json: bool,
 }
 
+/// States are around 1 in size.
+const MOST_NOISE: f32 = 1e6;
+
 /// `--halt`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum HaltRule {
@@ -118,8 +121,8 @@ impl SolveArgs {
 /// Carries out `fathom solve`.
 pub fn solve(common: &Common, args: SolveArgs) -> anyhow::Result<ExitCode> {
     let halting = args.halting()?;
-    if args.noise < 0.0 {
-        return Err(usage(format!("--noise {}: expected 0 or more", args.noise)));
+    if !(0.0..=MOST_NOISE).contains(&args.noise) {
+        return Err(usage(format!("--noise {}: expected a number from 0 to {MOST_NOISE}", args.noise)));
     }
     if args.noise > 0.0 && args.rollouts == 1 {
         return Err(usage("--noise shakes the copies of --rollouts; the first is never shaken"));
@@ -127,21 +130,21 @@ pub fn solve(common: &Common, args: SolveArgs) -> anyhow::Result<ExitCode> {
     if args.watch && !output::stdout_is_terminal() {
         return Err(usage("--watch draws over what it drew before, which takes a terminal"));
     }
-    // Before the model: what is wrong with a puzzle is said at once.
+    // Before the model: what cannot be read, or contradicts itself, is said at once.
     let given = args.puzzle.as_deref().map(input::read).transpose()?;
+    if let Some(given) = &given {
+        examine(&given.questions, common.quiet)?;
+        if args.watch && given.is_list {
+            return Err(usage("--watch shows one puzzle, not a list of them"));
+        }
+    }
     let model = load(common, &args.model, given.as_ref())?;
     let Given { questions, is_list } = match given {
         Some(given) => given,
         None => Given { questions: vec![new_puzzle(&model, &args)?], is_list: false },
     };
     for (i, question) in questions.iter().enumerate() {
-        let place =
-            || if questions.len() > 1 { format!("puzzle {}", i + 1) } else { "the puzzle".to_owned() };
-        question.tokens(Task::of(model.config())).with_context(place)?;
-        let remark = question.examine().with_context(place)?;
-        if let Some(remark) = remark.filter(|_| !common.quiet) {
-            output::note(&format!("{}: {remark}", place()));
-        }
+        question.tokens(Task::of(model.config())).with_context(|| place(i, questions.len()))?;
     }
     let first = questions.first().context("there is no puzzle")?;
     let identifier = identifiers::find(&model, first, args.puzzle_id, args.identifiers.as_deref())?;
@@ -153,16 +156,14 @@ pub fn solve(common: &Common, args: SolveArgs) -> anyhow::Result<ExitCode> {
         many::solve_all(&mut out, &model, &questions, &ways, args.json, common.quiet)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let columns =
-        if output::stdout_is_terminal() { terminal::size().map_or(80, |(columns, _)| columns) } else { 80 };
+    let size = if output::stdout_is_terminal() { terminal::size().ok() } else { None };
+    let (columns, rows) = size.unwrap_or((80, 24));
     let paint = Paint::resolve(common.color, output::stdout_is_terminal());
-    let screen = Screen { paint, columns: columns.into() };
+    let screen = Screen { paint, columns: columns.into(), rows: rows.into() };
     for (i, question) in questions.iter().enumerate() {
         if args.json {
-            thought::solve(&model, std::slice::from_ref(question), &ways, &mut |_, solved| {
-                let _told_below = output::json_line(&mut out, &PuzzleObject::of(i + 1, question, &solved));
-            })?;
-            out.flush()?;
+            let solved = one::solve_one(&model, question, &ways)?;
+            output::json_line(&mut out, &PuzzleObject::of(i + 1, question, &solved))?;
         } else if args.watch {
             one::watch(&mut out, &model, question, &ways, screen)?;
         } else {
@@ -170,6 +171,22 @@ pub fn solve(common: &Common, args: SolveArgs) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses what cannot be solved, and says what has more than one solution.
+fn examine(questions: &[Question], quiet: bool) -> anyhow::Result<()> {
+    for (i, question) in questions.iter().enumerate() {
+        let place = || place(i, questions.len());
+        let remark = question.examine().with_context(place)?;
+        if let Some(remark) = remark.filter(|_| !quiet) {
+            output::note(&format!("{}: {remark}", place()));
+        }
+    }
+    Ok(())
+}
+
+fn place(i: usize, n: usize) -> String {
+    if n > 1 { format!("puzzle {}", i + 1) } else { "the puzzle".to_owned() }
 }
 
 /// The model that was named; without a name the built-in one that knows puzzles of this size.

@@ -1,13 +1,16 @@
 //! One puzzle: its boards beside each other, or one that is drawn over and over while it is thought about.
 
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use fathom_engine::puzzle::Task;
 use fathom_engine::{HaltedBy, Hrm, Solver, probabilities};
 
+use crate::failure::usage;
 use crate::paint::Paint;
 
 use super::board::{Board, side_by_side};
@@ -20,6 +23,8 @@ pub struct Screen {
     pub paint: Paint,
     /// Characters of a line.
     pub columns: usize,
+    /// Lines.
+    pub rows: usize,
 }
 
 /// Solves a puzzle and draws every segment.
@@ -32,12 +37,10 @@ pub fn print(
     question: &Question,
     ways: &Ways,
     screen: Screen,
-) -> anyhow::Result<Option<Solved>> {
-    let mut solved = None;
+) -> anyhow::Result<()> {
     let began = Instant::now();
-    solve(model, std::slice::from_ref(question), ways, &mut |_, one| solved = Some(one))?;
+    let solved = solve_one(model, question, ways)?;
     let took = began.elapsed();
-    let Some(solved) = solved else { return Ok(None) };
     let mut boards = vec![("the puzzle".to_owned(), Board::question(question))];
     let mut before: Option<&Answer> = None;
     for Step { answer, segment } in &solved.steps {
@@ -47,7 +50,7 @@ pub fn print(
     }
     write!(out, "{}", side_by_side(&boards, screen.paint, screen.columns))?;
     summary(out, model, &solved, ways, took, screen.paint)?;
-    Ok(Some(solved))
+    Ok(())
 }
 
 /// At least so long stands what a cycle made of the board.
@@ -66,14 +69,18 @@ pub fn watch(
     question: &Question,
     ways: &Ways,
     screen: Screen,
-) -> anyhow::Result<Option<Solved>> {
+) -> anyhow::Result<()> {
     let (paint, n_vocab) = (screen.paint, model.config().vocab_size);
     let task = Task::of(model.config());
     let copies = copies(question, model, &Ways { rollouts: 1, ..ways.clone() })?;
     let mut solver = Solver::new(model, 1)?;
     pollster::block_on(solver.begin(0, &copies[0].puzzle, ways.halting))?;
     let first = Board::question(question);
-    let height = draw(out, &first, "nothing is thought yet", paint)?;
+    if first.height() + 1 >= screen.rows {
+        let (needed, rows) = (first.height() + 2, screen.rows);
+        return Err(usage(format!("--watch draws {needed} lines over each other, the terminal has {rows}")));
+    }
+    let mut height = draw(out, &first, "nothing is thought yet", paint)?;
     out.flush()?;
     let (mut before, mut segments, mut took) = (None, vec![], Duration::ZERO);
     while !solver.is_idle() {
@@ -101,15 +108,15 @@ pub fn watch(
                     percent(watched.segment.confidence()),
                     model.config().seq_len,
                 );
-                // Up to the headline; what is below is drawn over.
-                write!(out, "\x1b[{height}A")?;
+                // Up to the headline; what is below is wiped out.
+                write!(out, "\x1b[{height}A\x1b[J")?;
                 let board = Board::answer(question, &answer, before.as_ref());
                 // Only a board of digits has the model's cells.
                 let board = match question {
                     Question::Sudoku { .. } => board.fade(|cell| open.get(cell).is_some_and(|&open| open)),
                     _ => board,
                 };
-                draw(out, &board, &title, paint)?;
+                height = draw(out, &board, &title, paint)?;
                 out.flush()?;
                 before = Some(answer);
             }
@@ -117,20 +124,31 @@ pub fn watch(
         }
     }
     writeln!(out)?;
-    let solved = choose(question, &copies, vec![segments]);
-    if let Some(solved) = &solved {
-        summary(out, model, solved, ways, took, paint)?;
+    if let Some(solved) = choose(question, &copies, vec![segments]) {
+        summary(out, model, &solved, ways, took, paint)?;
     }
-    Ok(solved)
+    Ok(())
+}
+
+/// One puzzle, without being watched.
+///
+/// # Errors
+/// Those of the engine; that of the puzzle.
+pub fn solve_one(model: &Arc<Hrm>, question: &Question, ways: &Ways) -> anyhow::Result<Solved> {
+    let mut solved = None;
+    solve(model, std::slice::from_ref(question), ways, &mut |_, one| {
+        solved = Some(one);
+        ControlFlow::Continue(())
+    })?;
+    solved.context("the puzzle came to nothing")?
 }
 
 /// Draws a board under its headline; returns how many lines that are.
 fn draw(out: &mut impl Write, board: &Board, title: &str, paint: Paint) -> io::Result<usize> {
     let lines = board.lines(paint);
-    // What an earlier, longer line left behind it is wiped out.
-    writeln!(out, "{}\x1b[K", paint.faint(title))?;
+    writeln!(out, "{}", paint.faint(title))?;
     for line in &lines {
-        writeln!(out, "{line}\x1b[K")?;
+        writeln!(out, "{line}")?;
     }
     Ok(lines.len() + 1)
 }
@@ -168,7 +186,11 @@ fn summary(
     if let Some(more) = solved.verdict.sentences.len().checked_sub(SHOWN).filter(|&more| more > 0) {
         writeln!(out, "  and {more} more")?;
     }
-    writeln!(out, "segments     {} of at most {}, {ended}", segment.segment, model.config().halt_max_steps)?;
+    let limit = match segment.halted_by {
+        Some(HaltedBy::Forced) | None => String::new(),
+        _ => format!(" of at most {}", model.config().halt_max_steps),
+    };
+    writeln!(out, "segments     {}{limit}, {ended}", segment.segment)?;
     writeln!(out, "confidence   {} (q_halt {:.2})", percent(segment.confidence()), segment.q[0])?;
     if ways.rollouts > 1 && solved.agree > 0 {
         writeln!(

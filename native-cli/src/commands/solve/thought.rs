@@ -1,10 +1,14 @@
 //! A question on a model: the copies of it that are thought about, and which of their answers counts.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use anyhow::anyhow;
 use fathom_engine::puzzle::sudoku::{Sudoku, Symmetry};
 use fathom_engine::puzzle::{Random, Task};
-use fathom_engine::{Halting, Hrm, Noise, Puzzle, Segment, Solver, most_confident};
+use fathom_engine::{Error, Halting, Hrm, Noise, Puzzle, Segment, Solver, most_confident};
 
 use crate::failure::usage;
 
@@ -25,6 +29,14 @@ pub struct Ways {
     pub identifier: u32,
     /// Puzzles at a time.
     pub batch: usize,
+}
+
+impl Ways {
+    /// Copies that are really thought about at a time, of so many questions.
+    pub fn at_a_time(&self, model: &Hrm, n_questions: usize) -> usize {
+        let all = n_questions.saturating_mul(self.rollouts as usize);
+        self.batch.min(all).min(Solver::most_slots(model)).max(1)
+    }
 }
 
 /// One segment in the question's own form.
@@ -98,7 +110,14 @@ pub fn copies<'a>(question: &'a Question, model: &Hrm, ways: &Ways) -> anyhow::R
     (0..ways.rollouts).map(copy).collect()
 }
 
-/// Solves all questions, and tells of each as it is done: its place and what came of it.
+/// A question whose copies are thought about.
+struct Open<'a> {
+    copies: Vec<Copy<'a>>,
+    thought: Vec<Option<Vec<Segment>>>,
+}
+
+/// Solves all questions, and tells of each as it is done: its place, and what came of it or why nothing did. Copies of a
+/// question are made when there is room for them.
 ///
 /// # Errors
 /// Those of [`copies`] and of the engine.
@@ -106,32 +125,43 @@ pub fn solve(
     model: &Arc<Hrm>,
     questions: &[Question],
     ways: &Ways,
-    on_done: &mut dyn FnMut(usize, Solved),
+    on_done: &mut dyn FnMut(usize, anyhow::Result<Solved>) -> ControlFlow<()>,
 ) -> anyhow::Result<()> {
-    let of_each: Vec<Vec<Copy<'_>>> =
-        questions.iter().map(|question| copies(question, model, ways)).collect::<anyhow::Result<_>>()?;
-    let puzzles: Vec<Puzzle> = of_each.iter().flatten().map(|copy| copy.puzzle.clone()).collect();
-    let n_slots = ways.batch.min(puzzles.len()).min(Solver::most_slots(model));
-    let mut solver = Solver::new(model, n_slots)?;
+    let mut solver = Solver::new(model, ways.at_a_time(model, questions.len()))?;
     let per_question = ways.rollouts as usize;
-    let mut open: Vec<Vec<Option<Vec<Segment>>>> = vec![vec![None; per_question]; questions.len()];
-    let mut on_halt = |i: usize, segments: Vec<Segment>| {
+    let open: RefCell<BTreeMap<usize, Open<'_>>> = RefCell::default();
+    let mut wrong = None;
+    let mut puzzles = questions.iter().enumerate().map_while(|(i, question)| {
+        let copies = copies(question, model, ways).map_err(|error| wrong = Some(error)).ok()?;
+        let puzzles: Vec<Puzzle> = copies.iter().map(|copy| copy.puzzle.clone()).collect();
+        open.borrow_mut().insert(i, Open { thought: vec![None; copies.len()], copies });
+        Some(puzzles)
+    });
+    let mut on_halt = |i: usize, segments: Result<Vec<Segment>, Error>| {
         let (question, copy) = (i / per_question, i % per_question);
-        open[question][copy] = Some(segments);
-        if open[question].iter().all(Option::is_some) {
-            let all = std::mem::take(&mut open[question]).into_iter().flatten().collect();
-            if let Some(solved) = choose(&questions[question], &of_each[question], all) {
-                on_done(question, solved);
-            }
+        let mut open = open.borrow_mut();
+        let Some(here) = open.get_mut(&question) else { return ControlFlow::Continue(()) };
+        // A copy that came to nothing is no answer; where all did, that is told.
+        let failure = segments.as_ref().err().map(ToString::to_string);
+        here.thought[copy] = Some(segments.unwrap_or_default());
+        if here.thought.iter().any(Option::is_none) {
+            return ControlFlow::Continue(());
         }
+        let Some(Open { copies, thought }) = open.remove(&question) else { return ControlFlow::Continue(()) };
+        let solved = choose(&questions[question], &copies, thought.into_iter().flatten().collect());
+        let sentence = || anyhow!(failure.unwrap_or_else(|| "no copy came to an answer".to_owned()));
+        on_done(question, solved.ok_or_else(sentence))
     };
-    pollster::block_on(solver.solve(&puzzles, ways.halting, &mut on_halt))?;
-    Ok(())
+    pollster::block_on(solver.solve(&mut puzzles.by_ref().flatten(), ways.halting, &mut on_halt))?;
+    drop(puzzles);
+    wrong.map_or(Ok(()), Err)
 }
 
 /// Of all copies the one that the model is surest of.
 pub fn choose(question: &Question, copies: &[Copy<'_>], all: Vec<Vec<Segment>>) -> Option<Solved> {
-    let copy = most_confident(all.iter().filter_map(|segments| segments.last()))?;
+    let finished: Vec<usize> = (0..all.len()).filter(|&copy| !all[copy].is_empty()).collect();
+    let surest = most_confident(finished.iter().filter_map(|&copy| all[copy].last()))?;
+    let copy = finished[surest];
     let read = |copy: usize, segment: &Segment| copies[copy].answer(&segment.answer);
     let steps: Vec<Step> = all[copy]
         .iter()
