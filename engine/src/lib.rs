@@ -70,7 +70,9 @@ pub use halting::{DepthControl, HaltedBy};
 pub use model::{CacheBytes, Hrm, Model, WorkBytes, weights_bytes};
 pub use sampler::Sampling;
 pub use score::{ScoreReading, ScoredToken, Scorer};
-pub use self_check::{largest_buffer_bytes, load_checked, load_checked_hrm, open_checked, self_check};
+pub use self_check::{
+    largest_buffer_bytes, largest_hrm_buffer_bytes, load_checked, load_checked_hrm, open_checked, self_check,
+};
 pub use session::{Computed, MOST_TOKENS, Prefix, Read, ReadAhead, Reading, Session};
 pub use solver::{Halting, Noise, Puzzle, Segment, Solver, Watched, most_confident, probabilities};
 pub use tokenizer::{Decoder, Tokenizer};

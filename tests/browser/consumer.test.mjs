@@ -46,7 +46,7 @@ async function answers(url) {
 
 test('the tarball holds what it should and nothing else', async () => {
   const names = await readdir(unpacked, { recursive: true });
-  const known = /^(package\.json|README\.md|LICENSE-(MIT|APACHE)|dist(\/[a-z0-9_]+\.(js|d\.ts|wasm|wasm\.d\.ts|tiktoken))?)$/;
+  const known = /^(package\.json|README\.md|LICENSE-(MIT|APACHE)|dist(\/[a-z0-9_-]+\.(js|d\.ts|wasm|wasm\.d\.ts|tiktoken))?)$/;
   assert.deepEqual(names.filter((name) => !known.test(name)), []);
   for (const name of ['dist/index.js', 'dist/index.d.ts', 'dist/worker.js', 'dist/fathom_bg.wasm', 'dist/gpt2.tiktoken']) {
     assert.ok(names.includes(name), name);

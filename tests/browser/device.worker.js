@@ -7,7 +7,7 @@
  * - `small`: the adapter allows small buffers only.
  *
  * In any folder, the channel `device` takes the word of when the device is to be lost: `now`, or behind a message to the
- * page, as `token 2`, `step 1`, `upload` or `warning device-lost`.
+ * page, as `token 2`, `step 1`, `segment 3`, `upload` or `warning device-lost`.
  */
 const faults = new URL(import.meta.url).pathname.split('/')[1].split(',');
 
@@ -37,9 +37,10 @@ self.postMessage = (reply) => {
   newest.destroy();
 };
 
-function wordFor({ token, step, warning, progress }) {
+function wordFor({ token, step, segment, warning, progress }) {
   if (token) return `token ${token.place}`;
   if (step) return `step ${step.step}`;
+  if (segment) return `segment ${segment.segment}`;
   if (warning) return `warning ${warning.code}`;
   return progress?.phase;
 }

@@ -6,23 +6,24 @@ export async function prepare(dist) {
     BEADS: '/models/beads/',
     all,
     textOf: (tokens) => tokens.map(({ text }) => text).join(''),
-    withModel,
+    withModel: (source, options, use) => within(globalThis.fathom.load(source, options), use),
+    withPuzzles: (source, options, use) => within(globalThis.fathom.loadPuzzles(source, options), use),
     failure,
     bytesOf,
   };
   Object.assign(globalThis, words);
 }
 
-/** All tokens of an answer. */
+/** All pieces of an answer. */
 async function all(answer) {
   const tokens = [];
   for await (const token of answer) tokens.push(token);
   return tokens;
 }
 
-/** Loads a model for as long as `use` takes, and gives what that gives. */
-async function withModel(source, options, use) {
-  const model = await globalThis.fathom.load(source, options);
+/** Keeps a model for as long as `use` takes, and gives what that gives. */
+async function within(loading, use) {
+  const model = await loading;
   try {
     return await use(model);
   } finally {

@@ -1,6 +1,7 @@
 //! Values and errors, to and from JavaScript.
 
 use fathom_engine::Error;
+use fathom_engine::puzzle::PuzzleError;
 use js_sys::{Object, Reflect};
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::JsValue;
@@ -30,4 +31,9 @@ pub fn error(code: &str, message: &str) -> JsValue {
 #[allow(clippy::needless_pass_by_value)] // as map_err wants it
 pub fn js_error(e: Error) -> JsValue {
     error(e.code(), &e.to_string())
+}
+
+/// What is wrong with a puzzle that somebody gave.
+pub fn puzzle_error(e: &PuzzleError) -> JsValue {
+    error("puzzle", &e.to_string())
 }

@@ -3,41 +3,21 @@
 #![cfg(target_arch = "wasm32")]
 
 mod blob;
+mod config;
 mod convert;
+mod files;
 mod model;
+mod puzzles;
+mod sudoku;
 mod views;
 
-use fathom_engine::{Config, DeviceRequest, KvType, WeightType};
+use fathom_engine::{DeviceRequest, KvType, WeightType};
 use wasm_bindgen::prelude::*;
-
-use crate::convert::{js_error, to_js};
-use crate::views::ConfigView;
 
 /// A panic is a mistake of ours; its message goes where people look for one.
 #[wasm_bindgen(start)]
 pub fn start() {
     std::panic::set_hook(Box::new(|panic| web_sys::console::error_1(&panic.to_string().into())));
-}
-
-/// A `config.json` as `ModelConfig`, checked.
-#[wasm_bindgen(js_name = readConfig)]
-pub fn read_config(json: &str) -> Result<JsValue, JsValue> {
-    to_js(&ConfigView::of(&Config::from_json(json, "config.json").map_err(js_error)?))
-}
-
-/// Whether a model without a tokenizer of its own speaks GPT-2's.
-#[wasm_bindgen(js_name = needsGpt2)]
-pub fn needs_gpt2(json: &str) -> Result<bool, JsValue> {
-    Ok(Config::from_json(json, "config.json").map_err(js_error)?.has_gpt2_vocabulary())
-}
-
-/// The largest buffer that a model needs, from its `config.json`, the size of its weights, and how they and the keys and
-/// values are to be stored.
-#[wasm_bindgen(js_name = largestBufferBytes)]
-pub fn largest_buffer_bytes(json: &str, files_bytes: f64, weights: &str, kv: &str) -> Result<f64, JsValue> {
-    let config = Config::from_json(json, "config.json").map_err(js_error)?.with_kv_type(kv_type(kv)?);
-    let in_type = weight_type(weights)?.map(|stored| stored.bytes(config.n_parameters() as u64));
-    Ok(fathom_engine::largest_buffer_bytes(&config, in_type.unwrap_or(files_bytes as u64)) as f64)
 }
 
 /// `f32` or `f16`.

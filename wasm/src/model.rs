@@ -1,102 +1,28 @@
 //! A loaded model, its answers and the prefixes of what somebody types.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
-use fathom_engine::{
-    Error, Generator, KvType, Model, ModelFiles, Positions, Prefixes, Progress, ShardIndex, Tokenizer,
-    WeightFile, WeightTypes, Weights, forward, load_checked,
-};
+use fathom_engine::{Error, Generator, Model, Positions, Prefixes, Tokenizer, forward};
 use js_sys::{Array, Float32Array, Function, Reflect};
 use wasm_bindgen::prelude::*;
-use web_sys::Blob;
 
-use crate::blob::BlobFile;
 use crate::convert::{error, from_js, js_error, to_js};
 use crate::views::{
     ConfigView, DepthOptionsView, DeviceView, ForwardOptionsView, ForwardView, GenerateOptionsView,
     PieceView, PrefixView, StepView, TokenView,
 };
-use crate::{device_request, kv_type, weight_type};
-
-/// A model's files on their way in.
-#[wasm_bindgen]
-pub struct Files {
-    files: ModelFiles,
-    index: Option<ShardIndex>,
-}
-
-#[wasm_bindgen]
-impl Files {
-    /// A model's name, `config.json`, and the texts of those files that it may lack.
-    #[wasm_bindgen(constructor)]
-    pub fn new(
-        name: String,
-        config: String,
-        tokenizer: Option<Vec<u8>>,
-        gpt2: Option<Vec<u8>>,
-        index: Option<String>,
-    ) -> Result<Files, JsValue> {
-        let index = index.map(|json| ShardIndex::from_json(&json, "model.safetensors.index.json"));
-        let index = index.transpose().map_err(js_error)?;
-        Ok(Files {
-            files: ModelFiles {
-                config,
-                weights: vec![],
-                types: WeightTypes::default(),
-                kv_type: KvType::default(),
-                tokenizer,
-                gpt2,
-                name,
-            },
-            index,
-        })
-    }
-
-    /// Adds a file of weights.
-    #[wasm_bindgen(js_name = addWeights)]
-    pub async fn add_weights(&mut self, name: String, blob: Blob) -> Result<(), JsValue> {
-        let blob = Rc::new(BlobFile { name: name.clone(), blob });
-        self.files.weights.push(WeightFile::open(name, blob).await.map_err(js_error)?);
-        Ok(())
-    }
-
-    /// Loads the model onto `auto`, `webgpu` or `cpu`, its matrices in the type `weights` (`keep`: their own), with keys
-    /// and values in the type `kv`;
-    /// `on_progress` is told (bytes done, bytes all).
-    pub async fn load(
-        &self,
-        device: &str,
-        weights: &str,
-        kv: &str,
-        on_progress: &Function,
-    ) -> Result<LoadedModel, JsValue> {
-        let request = device_request(device)?;
-        let types = WeightTypes::all(weight_type(weights)?);
-        let kv_type = kv_type(kv)?;
-        let files = ModelFiles { types, kv_type, ..self.files.clone() };
-        let loading = async {
-            if let Some(index) = &self.index {
-                index.check(&Weights::from_files(&files.weights)?)?;
-            }
-            load_checked(&request, &files, &mut |progress: Progress| {
-                // A callback's own error is no concern of the loading.
-                let _ = on_progress.call2(
-                    &JsValue::UNDEFINED,
-                    &(progress.bytes_done as f64).into(),
-                    &(progress.bytes_total as f64).into(),
-                );
-            })
-            .await
-        };
-        Ok(LoadedModel { model: loading.await.map_err(js_error)? })
-    }
-}
 
 /// A model on a device.
 #[wasm_bindgen]
 pub struct LoadedModel {
     model: Arc<Model>,
+}
+
+impl LoadedModel {
+    /// What the engine loaded.
+    pub(crate) fn of(model: Arc<Model>) -> LoadedModel {
+        LoadedModel { model }
+    }
 }
 
 #[wasm_bindgen]

@@ -1,33 +1,20 @@
-import { Answer } from './ask/Answer.tsx';
-import { Ask } from './ask/Ask.tsx';
-import { Compare } from './panels/Compare.tsx';
-import { Control } from './panels/Control.tsx';
-import { Models } from './panels/Models.tsx';
-import { Status } from './panels/Status.tsx';
+import { LanguageTab } from './LanguageTab.tsx';
+import { Tabs } from './panels/Tabs.tsx';
 import { Theme } from './panels/Theme.tsx';
-import { Watch } from './watch/Watch.tsx';
+import { PuzzleTab } from './puzzle/PuzzleTab.tsx';
+import { tab } from './state/tab.ts';
 
 export function App() {
+  const isPuzzle = tab.value === 'puzzle';
   return (
     <>
       <header class="masthead">
         <h1>Fathom</h1>
-        <p>A small language model that decides for itself how long to think.</p>
+        <p>A small {isPuzzle ? 'solver of puzzles' : 'language model'} that decides for itself how long to think.</p>
+        <Tabs />
         <Theme />
       </header>
-      <main>
-        <div class="water-column">
-          <Ask />
-          <Answer />
-          <Watch />
-          <Compare />
-        </div>
-        <aside>
-          <Control />
-          <Models />
-        </aside>
-      </main>
-      <Status />
+      {isPuzzle ? <PuzzleTab /> : <LanguageTab />}
     </>
   );
 }

@@ -26,7 +26,7 @@ pub async fn load_checked_hrm(
     let config = HrmConfig::from_json(&files.config, "config.json")?;
     let weights = files.open_weights()?;
     weights.check_hrm(&config)?;
-    let device = Device::open_for(request, largest_buffer_bytes(&config)).await?;
+    let device = Device::open_for(request, largest_hrm_buffer_bytes(&config)).await?;
     #[allow(clippy::arc_with_non_send_sync)] // in a browser nothing leaves its thread
     let device = Arc::new(device);
     if device.is_cpu() {
@@ -45,7 +45,7 @@ pub async fn load_checked_hrm(
 }
 
 /// The largest buffer that one puzzle needs, weights taken as f32.
-fn largest_buffer_bytes(config: &HrmConfig) -> u64 {
+pub fn largest_hrm_buffer_bytes(config: &HrmConfig) -> u64 {
     let [c, hidden, n, v] =
         [config.hidden_size, config.hidden(), config.n_positions(), config.vocab_size].map(|n| n as u64);
     let block = 4 * c * c + 3 * c * hidden + c;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use safetensors::tensor::{Dtype, TensorView};
 
-pub use self::hrm::load_checked_hrm;
+pub use self::hrm::{largest_hrm_buffer_bytes, load_checked_hrm};
 use crate::config::Config;
 use crate::device::{Device, DeviceRequest};
 use crate::error::{Error, Result};

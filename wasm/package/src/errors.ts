@@ -13,6 +13,7 @@ export const ERROR_CODES = {
   'wrong-length': 'The server sent more or fewer bytes than it had promised, even after several attempts.',
   'bad-index': 'model.safetensors.index.json does not say which files hold the weights.',
   unreadable: 'A given file can no longer be read, as when it has changed since it was chosen.',
+  'wrong-kind': 'It is a model of the other kind: `load` takes language models, `loadPuzzles` models of puzzles.',
   option: 'An option is not of the kind that is expected.',
   'no-adapter': 'The GPU that was asked for is not there.',
   'device-lost': 'The GPU was lost and could not be replaced.',

@@ -62,7 +62,7 @@ async function listFolder(folder: URL, options: FetchOptions, signal?: AbortSign
     weights: [],
   };
 
-  const tokenizer = await optional(remote(TOKENIZER), signal);
+  const tokenizer = readsText(listing.config) ? await optional(remote(TOKENIZER), signal) : undefined;
   if (tokenizer) listing.tokenizer = () => tokenizer.open(undefined, signal);
 
   const single = remote(WEIGHTS);
@@ -86,6 +86,15 @@ async function listFolder(folder: URL, options: FetchOptions, signal?: AbortSign
     listing.weights.push(await remoteWeights(single, signal));
   }
   return listing;
+}
+
+/** A model of puzzles has no tokenizer to look for. Whether its configuration is right is for the engine to say. */
+function readsText(config: string): boolean {
+  try {
+    return JSON.parse(config).model_type !== 'hrm_act_v1';
+  } catch {
+    return true;
+  }
 }
 
 /** The file if the server has it. */

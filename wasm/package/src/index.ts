@@ -4,30 +4,53 @@ import { FathomError } from './errors.js';
 import { Link } from './link.js';
 import { Model } from './model.js';
 import type { Loaded, LoadRequest } from './protocol.js';
+import { PuzzleModel, type SudokuTools } from './puzzle-model.js';
+import type { PuzzleLoadOptions } from './puzzle-types.js';
+import type { Remote } from './remote.js';
 import { folderAddress, list, remove } from './store.js';
 import type { CachedModel, LoadOptions, ModelInfo, ModelSource } from './types.js';
 
 export { ERROR_CODES, FathomError } from './errors.js';
 export type { ErrorCode } from './errors.js';
+export type * from './puzzle-types.js';
 export type * from './types.js';
-export { Model, support };
+export { Model, PuzzleModel, support };
+export type { SudokuTools };
 
 /**
- * Loads a model in a worker of its own.
+ * Loads a language model in a worker of its own.
  *
  * @throws FathomError — what is wrong with the address, the files, the device.
  */
-export async function load(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
-  let model: Model | undefined;
+export function load(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
+  return start('load', Model, source, options);
+}
+
+/**
+ * Loads a model of puzzles in a worker of its own.
+ *
+ * @throws FathomError — what is wrong with the address, the files, the device.
+ */
+export function loadPuzzles(source: ModelSource, options: PuzzleLoadOptions = {}): Promise<PuzzleModel> {
+  return start('loadPuzzles', PuzzleModel, source, options);
+}
+
+async function start<Config, Kind extends Remote<Config>>(
+  call: string,
+  Kind: new (link: Link, loaded: Loaded<Config>) => Kind,
+  source: ModelSource,
+  options: LoadOptions,
+): Promise<Kind> {
+  let model: Kind | undefined;
   const link = new Link((warning, device) => {
     if (device) model?.moved(device);
     options.onWarning?.(warning);
   });
   try {
-    const loading = link.call<Loaded>('load', [request(source, options)], options.signal, (event) => {
+    const loading = link.call<Loaded<Config>>(call, [request(source, options)], options.signal, (event) => {
       if ('progress' in event) options.onProgress?.(event.progress);
     });
-    model = new Model(link, await loading.result);
+    model = new Kind(link, await loading.result);
     return model;
   } catch (error) {
     link.end(new FathomError('disposed', 'The model was not loaded.'));

@@ -1,5 +1,6 @@
 /** What the page's thread and the worker say to each other. */
-import type { DeviceChoice, DeviceInfo, ModelConfig, ModelSource, Progress, StepTrace, TokenEvent, Warning, WeightsChoice } from './types.js';
+import type { SegmentEvent } from './puzzle-types.js';
+import type { DeviceChoice, DeviceInfo, ModelSource, Progress, StepTrace, TokenEvent, Warning, WeightsChoice } from './types.js';
 
 /** How a model is to be loaded, without what cannot be sent. */
 export interface LoadRequest {
@@ -14,14 +15,14 @@ export interface LoadRequest {
   stallMs: number | undefined;
 }
 
-export interface Loaded {
+export interface Loaded<Config> {
   name: string;
-  config: ModelConfig;
+  config: Config;
   device: DeviceInfo;
   cached: boolean;
 }
 
-/** From the page: a call, more tokens wanted of an answer, or that nobody waits for a call any more. */
+/** From the page: a call, more pieces wanted of an answer, or that nobody waits for a call any more. */
 export type Request =
   | { id: number; call: string; args: unknown[] }
   | { id: number; want: number }
@@ -34,4 +35,5 @@ export type Reply =
   | { id: number; progress: Progress }
   | { warning: Warning; device?: DeviceInfo }
   | { id: number; step: StepTrace; place: number }
-  | { id: number; token: TokenEvent };
+  | { id: number; token: TokenEvent }
+  | { id: number; segment: SegmentEvent };

@@ -1,4 +1,6 @@
-/** What the package takes and gives. Sizes are in bytes, times in milliseconds, depths in reasoning steps. */
+/** What the package takes and gives; for puzzles see `puzzle-types.ts`. Sizes are in bytes, times in milliseconds, depths in reasoning steps. */
+
+import type { PuzzleConfig } from './puzzle-types.js';
 
 /** Where a model computes: `auto` takes a GPU where there is a real one, else the processor. */
 export type DeviceChoice = 'auto' | 'webgpu' | 'cpu';
@@ -89,7 +91,7 @@ export interface Support {
 
 /** A model's dimensions, from its `config.json`. */
 export interface ModelConfig {
-  modelType: string;
+  modelType: 'cosmicfish_hrm';
   vocabSize: number;
   nEmbd: number;
   /** The window, in tokens. */
@@ -107,7 +109,8 @@ export interface ModelConfig {
 /** What is known of a model before it is downloaded. */
 export interface ModelInfo {
   name: string;
-  config: ModelConfig;
+  /** `modelType` tells of which kind it is: for `load` or for `loadPuzzles`. */
+  config: ModelConfig | PuzzleConfig;
   files: { name: string; bytes: number; cached: boolean }[];
   /** Of all files; 0 where a server does not tell. */
   bytesAll: number;

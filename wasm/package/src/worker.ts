@@ -26,7 +26,7 @@ export class Call {
     page.postMessage({ ...event, id: this.id } as Reply);
   }
 
-  /** The page wants so many tokens more. */
+  /** The page wants so many pieces more. */
   grant(n: number): void {
     this.#credit += n;
     this.#wake();
@@ -37,8 +37,8 @@ export class Call {
     this.#wake();
   }
 
-  /** Waits until the page wants a token. */
-  async token(): Promise<void> {
+  /** Waits until the page wants a piece of its answer. */
+  async wanted(): Promise<void> {
     await this.turn();
     while (this.#credit === 0 && !this.signal.aborted) {
       await new Promise<void>((resolve) => (this.#wake = resolve));

@@ -3,7 +3,7 @@
 import { quoted, steps } from '../lib/format.ts';
 import { choose, view } from '../state/cursor.ts';
 import { Offer } from '../panels/Offer.tsx';
-import { busy, model, offer, open, SHIPPED } from '../state/model.ts';
+import { language, model, SHIPPED } from '../state/model.ts';
 import { answerText, run, type Run } from '../state/run.ts';
 import { Share } from './Share.tsx';
 import { Soundings, type Sounding } from './Soundings.tsx';
@@ -46,7 +46,7 @@ export function Answer() {
 function Waiting() {
   return (
     <section class="answer waiting" aria-label="Answer">
-      {model.value ? null : busy.value || offer.value ? <Offer /> : <button type="button" class="primary" onClick={() => void open(SHIPPED)}>Load the shipped model</button>}
+      {model.value ? null : language.busy.value || language.offer.value ? <Offer of={language} /> : <button type="button" class="primary" onClick={() => void language.open(SHIPPED)}>Load the shipped model</button>}
     </section>
   );
 }

@@ -1,25 +1,9 @@
 /** Takes an answer along: as text, as a link that asks the same again, as the engine's whole trace. */
 
-import { signal } from '@preact/signals';
+import { CopyNotice } from '../panels/CopyNotice.tsx';
+import { copy } from '../state/copy.ts';
 import { linkTo } from '../state/link.ts';
 import { answerText, run, running, traceOf, type Run } from '../state/run.ts';
-
-interface Notice {
-  text: string;
-  /** What could not be copied, to be copied by hand. */
-  byHand?: string;
-}
-
-const notice = signal<Notice | undefined>(undefined);
-
-async function copy(what: string, text: string) {
-  try {
-    await navigator.clipboard.writeText(text);
-    notice.value = { text: `${what} copied.` };
-  } catch {
-    notice.value = { text: 'The browser refused to copy. Copy it by hand:', byHand: text };
-  }
-}
 
 function download(now: Run) {
   const link = document.createElement('a');
@@ -40,8 +24,7 @@ export function Share() {
       <button type="button" data-testid="copy-link" disabled={off} onClick={() => void copy('Link', linkTo(now!.prompt))}>as link</button>
       <button type="button" data-testid="copy-trace" disabled={off} onClick={() => void copy('Trace', traceOf(now!))}>as trace</button>
       <button type="button" data-testid="download-trace" disabled={off} onClick={() => download(now!)}>Download trace</button>
-      <span role="status">{notice.value?.text}</span>
-      {notice.value?.byHand && <input readOnly aria-label="To copy by hand" value={notice.value.byHand} onFocus={(event) => event.currentTarget.select()} />}
+      <CopyNotice />
     </div>
   );
 }

@@ -8,9 +8,11 @@ const GROUPS: [codes: string[], advice: string][] = [
   [['wrong-length', 'weights-truncated', 'weights-header'], 'The file is damaged or incomplete. Clear the cache and load it again.'],
   [['unreadable'], 'Choose the files again.'],
   [['in-use'], 'Another tab is downloading this model. Wait until it is done.'],
-  [['model-type', 'config-type', 'config-value', 'tensor-missing', 'tensor-shape', 'tensor-type', 'tensor-unexpected', 'tokenizer-file'], 'This does not look like a CosmicFish-HRM model. Try another one, or go back to the shipped one.'],
+  [['model-type', 'config-type', 'config-value', 'tensor-missing', 'tensor-shape', 'tensor-type', 'tensor-unexpected', 'tokenizer-file'], 'This does not look like a CosmicFish-HRM or HRM model. Try another one, or go back to the shipped one.'],
   [['no-adapter', 'no-gpu', 'device-lost', 'gpu', 'gpu-memory', 'wrong-gpu'], 'Open the page with ?backend=cpu to compute on the processor, or close other tabs that use the GPU.'],
+  [['wrong-kind'], 'Language models belong to the tab Language, models of puzzles to the tab Puzzle.'],
   [['context-full'], 'Ask something shorter.'],
+  [['puzzle'], 'Correct the puzzle, or the row of the table that is given for it.'],
   [['unknown-text'], 'The shipped model knows only the digits and + - * =, without spaces.'],
   [['depth-zero', 'depth-too-large', 'depth-floor-above-cap', 'sampling', 'option'], 'Change the settings under Control, or reset them.'],
 ];

@@ -1,25 +1,35 @@
-/** Which model thinks: the shipped one, any folder by its address, or files from this computer. */
+/** Which model thinks: a shipped one, any folder by its address, or files from this computer. */
 
 import { signal } from '@preact/signals';
-import { count } from '../lib/format.ts';
-import { config, consider, isShipped, model, open, SHIPPED } from '../state/model.ts';
+import type { ComponentChildren } from 'preact';
+import type { AnyLoader } from '../state/loader.ts';
+import type { ModelSource } from 'fathom-engine';
 import { Offer } from './Offer.tsx';
 import { Stored } from './Stored.tsx';
 
 const url = signal('');
 const over = signal(false);
 
-function drop(event: DragEvent) {
-  event.preventDefault();
-  over.value = false;
-  const files = [...(event.dataTransfer?.files ?? [])];
-  if (files.length > 0) void consider(files);
+interface Props {
+  of: AnyLoader;
+  /** About the model in use. */
+  children: ComponentChildren;
+  /** Which files such a model has. */
+  hint: string;
 }
 
-export function Models() {
+export function Models({ of, children, hint }: Props) {
+  const { model } = of;
+  const consider = (source: ModelSource) => void of.consider(source);
+  const drop = (event: DragEvent) => {
+    event.preventDefault();
+    over.value = false;
+    const files = [...(event.dataTransfer?.files ?? [])];
+    if (files.length > 0) consider(files);
+  };
   const submit = (event: Event) => {
     event.preventDefault();
-    if (url.value.trim()) void consider(url.value.trim());
+    if (url.value.trim()) consider(url.value.trim());
   };
   return (
     <section
@@ -34,16 +44,15 @@ export function Models() {
     >
       <header>
         <h2>Model</h2>
-        {model.value && !isShipped.value && <button type="button" onClick={() => void open(SHIPPED)}>Back to the shipped one</button>}
+        {model.value && !of.isShipped.value && of.kind.shipped[0] && <button type="button" onClick={() => void of.open(of.kind.shipped[0]!)}>Back to the shipped one</button>}
       </header>
-      {model.value && config.value && (
+      {model.value && (
         <p class="current">
-          <strong>{model.value.name}</strong> {count(config.value.nParameters)} parameters, at most {config.value.maxSteps} steps,
-          window of {config.value.blockSize} tokens {model.value.cached && <span class="badge" data-testid="cached">cached</span>}
+          <strong>{model.value.name}</strong> {children} {model.value.cached && <span class="badge" data-testid="cached">cached</span>}
           {model.value.device.why && <span class="hint on-phone">{model.value.device.why}.</span>}
         </p>
       )}
-      {model.value && <Offer />}
+      {model.value && <Offer of={of} />}
       <form onSubmit={submit}>
         <label for="model-url">Another one, by its folder’s address</label>
         <div class="row">
@@ -53,10 +62,10 @@ export function Models() {
       </form>
       <label class="files">
         Or drop its files here, or <span>choose them</span>
-        <input type="file" multiple data-testid="model-files" onChange={({ currentTarget: { files } }) => files?.length && void consider([...files])} />
+        <input type="file" multiple data-testid="model-files" onChange={({ currentTarget: { files } }) => files?.length && consider([...files])} />
       </label>
-      <p class="hint">CosmicFish-HRM models: config.json, model.safetensors, tokenizer.json. Local files never leave this computer.</p>
-      <Stored />
+      <p class="hint">{hint} Local files never leave this computer.</p>
+      <Stored of={of} />
     </section>
   );
 }

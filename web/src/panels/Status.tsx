@@ -1,12 +1,10 @@
 /** Always in view: what it computes on, how fast, and what went wrong. */
 
-import { milliseconds } from '../lib/format.ts';
-import { busy, model } from '../state/model.ts';
-import { speed } from '../state/run.ts';
+import type { ComponentChildren } from 'preact';
+import type { AnyLoader } from '../state/loader.ts';
 import { trouble, warnings } from '../state/trouble.ts';
 
-export function Status() {
-  const { tokensPerSecond, msPerStep } = speed.value;
+export function Status({ of: { busy, model }, children }: { of: AnyLoader; children: ComponentChildren }) {
   const device = model.value?.device;
   return (
     <footer class="status">
@@ -23,8 +21,7 @@ export function Status() {
             {device ? <>{device.name}{device.why && <span class="why"> — {device.why}</span>}</> : busy.value ? 'loading …' : '–'}
           </dd>
         </div>
-        <div><dt>Tokens/s</dt><dd data-testid="speed">{tokensPerSecond ? tokensPerSecond.toFixed(tokensPerSecond < 10 ? 1 : 0) : '–'}</dd></div>
-        <div><dt>A step takes</dt><dd data-testid="step-time">{msPerStep === undefined ? '–' : milliseconds(msPerStep)}</dd></div>
+        {children}
       </dl>
       {warnings.value.filter(({ message }) => !device?.why || !message.includes(device.why)).map(({ code, message }) => <p key={message} class="warning" data-code={code}>{message}</p>)}
     </footer>

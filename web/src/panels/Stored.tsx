@@ -1,11 +1,16 @@
 /** The models whose files lie in this browser. */
 
 import { bytes } from '../lib/format.ts';
-import { consider, forget, SHIPPED, stored } from '../state/model.ts';
+import type { AnyLoader } from '../state/loader.ts';
+import { SHIPPED } from '../state/model.ts';
+import { forget, stored } from '../state/stored.ts';
 
-const nameOf = (url: string) => (url === SHIPPED ? 'the shipped model' : url.replace(/^https?:\/\//, '').replace(/\/resolve\/.*$|\/$/, ''));
+const OWN = new URL('models/', document.baseURI).href;
 
-export function Stored() {
+const nameOf = (url: string) =>
+  url === SHIPPED ? 'the shipped model' : url.startsWith(OWN) ? url.slice(OWN.length, -1) : url.replace(/^https?:\/\//, '').replace(/\/resolve\/.*$|\/$/, '');
+
+export function Stored({ of }: { of: AnyLoader }) {
   if (stored.value.length === 0) return null;
   return (
     <div class="stored">
@@ -13,7 +18,7 @@ export function Stored() {
       <ul>
         {stored.value.map(({ url, bytes: size, complete }) => (
           <li key={url}>
-            <button type="button" class="name" title={url} onClick={() => void consider(url, { loadIfCached: true })}>{nameOf(url)}</button>
+            <button type="button" class="name" title={url} onClick={() => void of.consider(url, { loadIfCached: true })}>{nameOf(url)}</button>
             <span>{bytes(size)}{!complete && ', in part'}</span>
             <button type="button" aria-label={`Delete ${nameOf(url)}`} onClick={() => void forget(url)}>✕</button>
           </li>

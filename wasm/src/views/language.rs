@@ -1,8 +1,7 @@
-//! What JavaScript sees of the engine's types: the same, in its spelling (`package/src/types.ts` has the
-//! documentation).
+//! Of language models.
 
 use fathom_engine::{
-    Config, DepthControl, Device, Done, Forward, GenerateOptions, Level, MODEL_TYPE, Model, Overflow, Prefix,
+    Config, DepthControl, Done, Forward, GenerateOptions, Level, MODEL_TYPE, Model, Overflow, Prefix,
     Sampling, StepTrace, TokenEvent,
 };
 use serde::{Deserialize, Serialize};
@@ -39,31 +38,6 @@ impl ConfigView {
             max_steps: config.hrm_max_steps,
             halt_bias: config.halt_bias,
             n_parameters: config.n_parameters(),
-        }
-    }
-}
-
-/// `DeviceInfo`.
-#[derive(Serialize)]
-pub struct DeviceView {
-    kind: &'static str,
-    name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    why: Option<String>,
-    /// The code of what stood against a GPU.
-    #[serde(rename = "whyCode", skip_serializing_if = "Option::is_none")]
-    why_code: Option<&'static str>,
-}
-
-impl DeviceView {
-    /// Of the device.
-    pub fn of(device: &Device) -> DeviceView {
-        let kind = if device.is_cpu() { "cpu" } else { "webgpu" };
-        DeviceView {
-            kind,
-            name: device.name(),
-            why: device.why(),
-            why_code: device.fallback().map(fathom_engine::Error::code),
         }
     }
 }
