@@ -141,8 +141,9 @@ impl PuzzleAnswer {
             let watched = self.solver.watch().await?;
             self.ready.extend(watched.into_iter().map(|watched| (watched.segment, watched.cycles)));
         } else {
-            let segments = self.solver.advance().await?.into_iter().flat_map(|(_, segments)| segments);
-            self.ready.extend(segments.map(|segment| (segment, vec![])));
+            for (_, segments) in self.solver.advance().await? {
+                self.ready.extend(segments?.into_iter().map(|segment| (segment, vec![])));
+            }
         }
         Ok(())
     }
