@@ -145,20 +145,16 @@ pub fn open_model(source: &Source, common: &Common) -> anyhow::Result<Arc<Model>
 }
 
 /// A model of puzzles on the device that the command line asks for: the one that is named, or the built-in one for
-/// Sudokus of this shape (none: the first).
+/// Sudokus of this shape.
 ///
 /// # Errors
 /// There is no such model; those of reading it, and of the device.
-pub fn open_puzzle_model(
-    args: &PuzzleModelArgs,
-    shape: Option<Shape>,
-    common: &Common,
-) -> anyhow::Result<Arc<Hrm>> {
+pub fn open_puzzle_model(args: &PuzzleModelArgs, shape: Shape, common: &Common) -> anyhow::Result<Arc<Hrm>> {
     let types = WeightTypes { matrices: args.weights.0, named: args.tensor_type.clone() };
     let files = match &args.model {
         Some(_) => Source { types, ..Source::resolve(args.model.clone(), common)? }.files()?,
         None => {
-            let Some(built_in) = sudokus::find(shape.unwrap_or(Shape::SIX)) else {
+            let Some(built_in) = sudokus::find(shape) else {
                 let known: Vec<String> = sudokus::ALL.iter().map(|(shape, _)| shape.to_string()).collect();
                 return Err(usage(format!(
                     "no model for this size is built in (there is {}); name one with --model",

@@ -11,14 +11,24 @@ pub struct BuiltIn {
 }
 
 /// All, by the boards that they solve.
-pub static ALL: [(Shape, BuiltIn); 1] = [(
-    Shape::SIX,
-    BuiltIn {
-        name: "sudoku-6x6 (built in)",
-        config: include_str!("../../models/sudoku-6x6/config.json"),
-        weights: include_bytes!("../../models/sudoku-6x6/model.safetensors"),
-    },
-)];
+pub static ALL: [(Shape, BuiltIn); 2] = [
+    (
+        Shape::SIX,
+        BuiltIn {
+            name: "sudoku-6x6 (built in)",
+            config: include_str!("../../models/sudoku-6x6/config.json"),
+            weights: include_bytes!("../../models/sudoku-6x6/model.safetensors"),
+        },
+    ),
+    (
+        Shape::NINE,
+        BuiltIn {
+            name: "sudoku-9x9 (built in)",
+            config: include_str!("../../models/sudoku-9x9/config.json"),
+            weights: include_bytes!("../../models/sudoku-9x9/model.safetensors"),
+        },
+    ),
+];
 
 /// The one for boards of a shape.
 pub fn find(shape: Shape) -> Option<&'static BuiltIn> {

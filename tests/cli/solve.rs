@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use fathom_engine::puzzle::sudoku::{Sudoku, check};
+use fathom_engine::puzzle::sudoku::{Grade, Sudoku, check, grade};
 use fathom_tests::puzzle_model;
 use serde_json::Value;
 
@@ -87,6 +87,17 @@ fn the_built_in_model_solves_puzzles_that_it_never_saw() {
     assert_eq!(alone, found);
     let table = fathom(&["solve", &path]).ok();
     assert!(table.contains("puzzles/s") && table.contains("easy"), "{table}");
+}
+
+#[test]
+fn a_new_puzzle_is_made_where_none_is_given() {
+    for (size, cells) in [("6", 36), ("9", 81)] {
+        let found = solve(&["--size", size, "--grade", "easy", "--seed", "3"]).remove(0);
+        let puzzle: Sudoku = found["question"].as_str().expect("a puzzle").parse().expect("a board");
+        assert_eq!((puzzle.cells().len(), grade(&puzzle)), (cells, Some(Grade::Easy)));
+        assert_eq!(found["obeys_rules"], true, "an easy one: {found}");
+    }
+    fathom(&["solve", "--size", "4"]).fails(2, &["6x6", "9x9", "--model"]);
 }
 
 #[test]

@@ -100,7 +100,8 @@ impl Givens {
     }
 }
 
-fn shape(text: &str) -> Result<Shape, String> {
+/// Rows of a board.
+pub fn shape(text: &str) -> Result<Shape, String> {
     let found = text.parse().ok().and_then(Shape::of_side);
     found.ok_or_else(|| "expected 4, 6 or 9".to_owned())
 }

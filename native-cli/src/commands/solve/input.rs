@@ -84,15 +84,16 @@ fn parse(text: &str, stem: Option<&str>) -> anyhow::Result<Given> {
     }
     let lines = || text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty());
     let is_board = |line: &str| line.parse::<Sudoku>().is_ok();
-    let is_list = trimmed.contains(',') || (lines().count() > 1 && lines().any(|(_, line)| is_board(line)));
+    let is_header = |line: &str| fields(line).any(|name| COLUMNS.contains(&name.to_lowercase().as_str()));
+    let begins_with_names = lines().next().is_some_and(|(_, line)| is_header(line));
+    let has_boards = lines().count() > 1 && lines().any(|(_, line)| is_board(line));
+    let is_list = trimmed.contains(',') || begins_with_names || has_boards;
     if !is_list {
         return Ok(one(sudoku(trimmed)?));
     }
     let mut lines = lines().peekable();
     let mut columns = Columns::default();
-    if let Some(&(_, first)) = lines.peek()
-        && fields(first).any(|name| COLUMNS.contains(&name.to_lowercase().as_str()))
-    {
+    if let Some(&(_, first)) = lines.peek().filter(|_| begins_with_names) {
         columns = Columns::named(first);
         lines.next();
     }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use fathom_engine::puzzle::Task;
-use fathom_engine::puzzle::sudoku::Grade;
+use fathom_engine::puzzle::sudoku::{Grade, Shape};
 use fathom_engine::{Halting, Hrm};
 use ratatui::crossterm::terminal;
 
@@ -28,6 +28,8 @@ use crate::loading;
 use crate::output;
 use crate::paint::Paint;
 
+use super::puzzles::shape;
+
 use self::input::Given;
 use self::one::Screen;
 use self::question::Question;
@@ -37,7 +39,7 @@ use self::thought::Ways;
 const EXAMPLES: &str = "\
 Examples:
   fathom solve                                  a new 6x6 Sudoku
-  fathom solve --watch --grade medium --seed 3  the same before your eyes, a harder one
+  fathom solve --watch --size 9 --grade hard    one of 9x9 before your eyes
   fathom solve 1...25........4.6..6..5.2.3...6..2..
   fathom solve puzzles.csv                      all of a file, a summary by grade
   fathom solve -m DIR maze.txt                  a maze of # (wall), S, G and spaces
@@ -77,6 +79,9 @@ pub struct SolveArgs {
     /// How hard a new Sudoku is for a person: easy, medium, hard, extreme
     #[arg(long, value_name = "GRADE", conflicts_with = "puzzle")]
     pub grade: Option<Grade>,
+    /// Rows of a new Sudoku, without --model: 6 or 9
+    #[arg(long, value_name = "N", value_parser = shape, default_value = "6", conflicts_with_all = ["puzzle", "model"])]
+    pub size: Shape,
     /// Puzzles, or copies, at a time
     #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true, default_value_t = 64)]
     pub batch: u32,
@@ -138,7 +143,7 @@ pub fn solve(common: &Common, args: SolveArgs) -> anyhow::Result<ExitCode> {
             return Err(usage("--watch shows one puzzle, not a list of them"));
         }
     }
-    let model = load(common, &args.model, given.as_ref())?;
+    let model = load(common, &args.model, given.as_ref(), args.size)?;
     let Given { questions, is_list } = match given {
         Some(given) => given,
         None => Given { questions: vec![new_puzzle(&model, &args)?], is_list: false },
@@ -190,15 +195,22 @@ fn place(i: usize, n: usize) -> String {
 }
 
 /// The model that was named; without a name the built-in one that knows puzzles of this size.
-fn load(common: &Common, args: &PuzzleModelArgs, given: Option<&Given>) -> anyhow::Result<Arc<Hrm>> {
-    let shape = given.and_then(|given| match given.questions.first() {
-        Some(Question::Sudoku { puzzle, .. }) => Some(puzzle.shape()),
-        _ => None,
-    });
-    let needs_own = given.is_some() && shape.is_none();
-    if needs_own && args.model.is_none() {
-        return Err(usage("the built-in models solve Sudokus only; name one for this puzzle with --model"));
-    }
+fn load(
+    common: &Common,
+    args: &PuzzleModelArgs,
+    given: Option<&Given>,
+    size: Shape,
+) -> anyhow::Result<Arc<Hrm>> {
+    let shape = match given.map(|given| given.questions.first()) {
+        None => size,
+        Some(Some(Question::Sudoku { puzzle, .. })) => puzzle.shape(),
+        Some(_) if args.model.is_none() => {
+            return Err(usage(
+                "the built-in models solve Sudokus only; name one for this puzzle with --model",
+            ));
+        }
+        Some(_) => size,
+    };
     loading::open_puzzle_model(args, shape, common)
 }
 
