@@ -20,6 +20,7 @@ use crate::device::{Buffer, Device};
 use crate::error::Result;
 use crate::kernels::Span;
 use crate::kernels::attention::{Attention, Sees};
+use crate::kernels::inject::{Inject, Next};
 use crate::kernels::linear::{Affine, Epilogue, Linear, Norm, Qkv};
 use crate::recording::Recording;
 
@@ -153,8 +154,26 @@ impl Blocks<'_> {
         self.mlp(r, block, stream(Some(block.ln_1)));
     }
 
+    /// Brings `z` up to date behind the blocks of its level, where it has gone through any, and sets what follows.
+    /// `input` is `[slot, C]`.
+    pub fn inject(
+        &self,
+        r: &mut Recording,
+        last: Option<&Block>,
+        z: &Buffer,
+        other: &Buffer,
+        input: &Buffer,
+        next: Next,
+    ) {
+        let Blocks { work, span, capacity, .. } = *self;
+        let norm = last.map(|block| self.norm(block.ln_2));
+        let w = last.map_or(&work.unused, |block| &block.w);
+        let n = self.shape.n_embd;
+        Inject { span, w, norm, x: &work.x, z, other, input, n, capacity, next }.record(r);
+    }
+
     /// A norm with the model's eps.
-    pub fn norm(&self, weight: u32) -> Norm {
+    fn norm(&self, weight: u32) -> Norm {
         Norm { weight, eps: self.shape.eps }
     }
 

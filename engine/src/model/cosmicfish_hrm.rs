@@ -17,11 +17,10 @@
 
 use super::Model;
 use super::blocks::Blocks;
-use super::parameters::Block;
 use super::state::State;
 use crate::device::Buffer;
 use crate::kernels::embed::Embed;
-use crate::kernels::inject::{Inject, Next};
+use crate::kernels::inject::Next;
 use crate::kernels::linear::{Epilogue, Linear, Norm};
 use crate::kernels::load_rows::LoadRows;
 use crate::kernels::movement::Movement;
@@ -127,21 +126,21 @@ impl Forward<'_> {
         let blocks = self.blocks(span);
         let mut kv = plane.applications.iter();
         // Each level leaves the norm behind its last block to the injection that follows.
-        self.inject(r, span, None, z_h, z_l, Next::LAfterH);
+        blocks.inject(r, None, z_h, z_l, &state.x, Next::LAfterH);
         for h_cycle in 1..=config.hrm_h_cycles {
             for l_cycle in 1..=config.hrm_l_cycles {
                 for (block, kv) in parameters.l_level.iter().zip(&mut kv) {
                     blocks.post_norm(r, block, kv);
                 }
                 let next = if l_cycle < config.hrm_l_cycles { Next::LAfterL } else { Next::HAfterL };
-                self.inject(r, span, parameters.l_level.last(), z_l, z_h, next);
+                blocks.inject(r, parameters.l_level.last(), z_l, z_h, &state.x, next);
                 watch.moved_l(r);
             }
             for (block, kv) in parameters.h_level.iter().zip(&mut kv) {
                 blocks.post_norm(r, block, kv);
             }
             let next = if h_cycle < config.hrm_h_cycles { Next::LAfterH } else { Next::Nothing };
-            self.inject(r, span, parameters.h_level.last(), z_h, z_l, next);
+            blocks.inject(r, parameters.h_level.last(), z_h, z_l, &state.x, next);
             watch.moved_h(r);
         }
         self.store(r, span, z_l, &plane.z_l);
@@ -194,23 +193,6 @@ impl Forward<'_> {
     fn store(&self, r: &mut Recording, span: Span<'_>, x: &Buffer, y: &Buffer) {
         let (n, capacity, n_slots) = (self.n_embd(), self.capacity(), self.n_slots());
         StoreRows { span, x, y, n, plane: 0, capacity, n_slots }.record(r);
-    }
-
-    /// Brings `z` up to date behind the blocks of its level, where it has gone through any, and sets what follows.
-    fn inject(
-        &self,
-        r: &mut Recording,
-        span: Span<'_>,
-        last: Option<&Block>,
-        z: &Buffer,
-        other: &Buffer,
-        next: Next,
-    ) {
-        let Forward { model, state, .. } = *self;
-        let norm = last.map(|block| Norm { weight: block.ln_2, eps: model.config().eps });
-        let w = last.map_or(&model.parameters().h_init, |block| &block.w);
-        let (x, input, n, capacity) = (&state.work.blocks.x, &state.x, self.n_embd(), self.capacity());
-        Inject { span, w, norm, x, z, other, input, n, capacity, next }.record(r);
     }
 }
 

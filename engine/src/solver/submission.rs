@@ -27,19 +27,18 @@ impl Solver {
         let (config, device) = (model.config(), model.device());
         let (n_slots, n_cells, n_vocab) = (self.slots.len(), config.seq_len, config.vocab_size);
         // New ones come first: only they are embedded.
-        let mut active: Vec<usize> = (0..n_slots).filter(|&slot| self.slots[slot].is_some()).collect();
-        active.sort_by_key(|&slot| self.slots[slot].as_ref().is_none_or(|slot| slot.done > 0));
-        let n_new = active.iter().filter(|&&slot| self.slots[slot].as_ref().is_some_and(|s| s.done == 0));
-        let n_new = n_new.count();
+        let is_new = |&slot: &usize| self.slots[slot].as_ref().is_some_and(|slot| slot.done == 0);
+        let here = (0..n_slots).filter(|&slot| self.slots[slot].is_some());
+        let (mut active, old): (Vec<usize>, Vec<usize>) = here.partition(is_new);
+        let n_new = active.len();
+        active.extend(old);
         if active.is_empty() {
             return Ok(vec![]);
         }
         let rows = self.write_inputs(&active)?;
-        if kind == Kind::Watch {
-            let n_bytes = seen_bytes(config, active.len());
-            if self.state.seen.n_bytes() < n_bytes {
-                self.state.seen = device.buffer("logits of cycles", n_bytes)?;
-            }
+        let watched_bytes = (kind == Kind::Watch).then(|| seen_bytes(config, active.len()));
+        if let Some(n_bytes) = watched_bytes.filter(|&n_bytes| self.state.seen.n_bytes() < n_bytes) {
+            self.state.seen = device.buffer("logits of cycles", n_bytes)?;
         }
 
         let state = &self.state;
@@ -49,7 +48,7 @@ impl Solver {
             forward.embed(&mut r, Rows { cells: (n_new * n_cells) as u32, ..rows });
         }
         for step in 1..=n_segments {
-            forward.segment(&mut r, rows, step, (kind == Kind::Watch).then_some(&state.seen));
+            forward.segment(&mut r, rows, step, watched_bytes.map(|_| &state.seen));
             Decide {
                 controls: &state.controls,
                 q: &state.q,
@@ -71,10 +70,7 @@ impl Solver {
             Region { buffer: &state.verdicts, at: 0, bytes: verdict_bytes },
             Region { buffer: &state.answers, at: slab_bytes, bytes: slab_bytes * u64::from(n_segments) },
         ];
-        if kind == Kind::Watch {
-            let bytes = seen_bytes(config, active.len());
-            reads.push(Region { buffer: &state.seen, at: 0, bytes });
-        }
+        reads.extend(watched_bytes.map(|bytes| Region { buffer: &state.seen, at: 0, bytes }));
         let read = device.run(r, &reads).await?;
         let verdicts: Vec<Verdict> = bytemuck::pod_collect_to_vec(&read[0]);
         let answers: Vec<u32> = bytemuck::pod_collect_to_vec(&read[1]);
@@ -102,7 +98,6 @@ impl Solver {
             }
             let cycles = seen.chunks_exact(active.len() * n_cells * n_vocab);
             let own = place * n_cells * n_vocab..(place + 1) * n_cells * n_vocab;
-            let cycles = cycles.take(if kind == Kind::Watch { config.h_cycles } else { 0 });
             let cycles = cycles.map(|cycle| cycle[own.clone()].to_vec()).collect();
             self.confirm(slot, &segments);
             let segments = if is_bad {

@@ -4,8 +4,8 @@ use super::{Hrm, State};
 use crate::device::Buffer;
 use crate::kernels::Span;
 use crate::kernels::embed::Embed;
-use crate::kernels::inject::{Inject, Next};
-use crate::kernels::linear::{Epilogue, Linear, Norm};
+use crate::kernels::inject::Next;
+use crate::kernels::linear::{Epilogue, Linear};
 use crate::kernels::load_rows::LoadRows;
 use crate::kernels::q_head::QHead;
 use crate::kernels::store_rows::StoreRows;
@@ -108,16 +108,16 @@ impl Forward<'_> {
             }
         };
         // Each level leaves the norm behind its last block to the injection that follows.
-        self.inject(r, span, None, z_h, z_l, Next::LAfterH);
+        blocks.inject(r, None, z_h, z_l, &state.input, Next::LAfterH);
         for h_cycle in 1..=config.h_cycles {
             for l_cycle in 1..=config.l_cycles {
                 level(r, &parameters.l_level);
                 let next = if l_cycle < config.l_cycles { Next::LAfterL } else { Next::HAfterL };
-                self.inject(r, span, parameters.l_level.last(), z_l, z_h, next);
+                blocks.inject(r, parameters.l_level.last(), z_l, z_h, &state.input, next);
             }
             level(r, &parameters.h_level);
             let next = if h_cycle < config.h_cycles { Next::LAfterH } else { Next::Nothing };
-            self.inject(r, span, parameters.h_level.last(), z_h, z_l, next);
+            blocks.inject(r, parameters.h_level.last(), z_h, z_l, &state.input, next);
             if let Some(seen) = seen {
                 self.logits(r, rows, step, seen, (h_cycle - 1) as u32 * rows.cells);
             }
@@ -151,22 +151,5 @@ impl Forward<'_> {
             epilogue: Epilogue::Store,
         }
         .record(r);
-    }
-
-    /// Brings `z` up to date behind the blocks of its level, where it has gone through any, and sets what follows.
-    fn inject(
-        &self,
-        r: &mut Recording,
-        span: Span<'_>,
-        last: Option<&Block>,
-        z: &Buffer,
-        other: &Buffer,
-        next: Next,
-    ) {
-        let Forward { model, state, .. } = *self;
-        let norm = last.map(|block| Norm { weight: block.ln_2, eps: model.config().eps });
-        let w = last.map_or(&model.parameters().head, |block| &block.w);
-        let (x, input, n, capacity) = (&state.blocks.x, &state.input, self.n_embd(), self.capacity());
-        Inject { span, w, norm, x, z, other, input, n, capacity, next }.record(r);
     }
 }

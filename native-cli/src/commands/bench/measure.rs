@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::ValueEnum;
+use fathom_engine::puzzle::Random;
 use fathom_engine::{
     Batch, CacheBytes, DepthControl, Detail, Device, GenerateOptions, Model, Overflow, Profile, Sampling,
     diagnosis,
 };
 use serde::Serialize;
 
-use super::synth::Random;
 use crate::output::thousandths;
 
 /// What is timed.
